@@ -1,0 +1,159 @@
+/** The native core as JavaScript sees it; what may be null comes as null or is left out, and objects must be left out. Hand-written and reviewed as API; `native/src/binding.rs` is its other side. */
+
+/** Why native work failed for good: `code` is an error code of `src/errors.ts`, `offset` the inflated byte it was noticed at. */
+export interface Fault {
+  readonly code: "SOURCE_UNREADABLE" | "SOURCE_CORRUPT" | "SOURCE_MALFORMED" | "SOURCE_TOO_LARGE" | "SOURCE_CHANGED" | "INTERNAL";
+  readonly message: string;
+  readonly offset: number;
+}
+
+export interface ResumePoint {
+  readonly compressedOffset: number;
+  readonly bits: number;
+  readonly memberCrc: number;
+  readonly memberBytes: number;
+  readonly inflatedOffset: number;
+  readonly window: string;
+  readonly recordOffset: number;
+  readonly rootName: string;
+  readonly lineForm?: string | null;
+}
+
+export interface SourceOptions {
+  /** File to read; null reads file descriptor 0. */
+  readonly path: string | null;
+  /** `artists`, `labels`, `masters` or `releases`; null takes it from the root element. */
+  readonly dataType: string | null;
+  readonly contract: "topic" | "fanout";
+  readonly backend: "zlib-ng" | "zlib-rs";
+  /** Inflated bytes a piece aims at. */
+  readonly chunkBytes: number;
+  readonly recordBytesMax: number;
+  readonly depthMax: number;
+  readonly attributesMax: number;
+  readonly nameBytesMax: number;
+  readonly inflatedBytesMax: number;
+  /** Most inflated bytes per compressed byte, looked at beyond 64 MiB. */
+  readonly inflateRatioMax: number;
+  /** Bytes of a rejected record's raw XML that are kept. */
+  readonly rejectRawBytesMax: number;
+  /** A checkpoint is due after so many records ... */
+  readonly checkpointRecords: number;
+  /** ... or so many milliseconds, whichever comes first; both 0: never. */
+  readonly checkpointMs: number;
+  /** Go on here, instead of at the beginning. */
+  readonly resume?: ResumePoint;
+}
+
+export interface SourceInfo {
+  readonly handle: number;
+  /** Compressed size in bytes, or null for a pipe. */
+  readonly size?: number | null;
+}
+
+export interface Reject {
+  readonly offset: number;
+  readonly id?: string | null;
+  readonly kind: string;
+  readonly message: string;
+  readonly raw: string;
+}
+
+export interface Piece {
+  /** Number of the piece in its file, from 0. */
+  readonly seq: number;
+  /** True for the last piece of a file that was read to a sound end; it may hold records. */
+  readonly end: boolean;
+  /** Set if the file failed; records before the fault are in this piece. Nothing follows. */
+  readonly fault?: Fault | null;
+  /** Inflated offset of the piece's first byte, and how many it covers. */
+  readonly offset: number;
+  readonly xmlBytes: number;
+  /** Compressed bytes consumed so far, for progress. */
+  readonly compressedBytes: number;
+  /** Records counted by the splitter. */
+  readonly read: number;
+  readonly empty: number;
+  readonly unknownIds: number;
+  /** Bodies in the slot, and their total bytes with one LF each. */
+  readonly records: number;
+  readonly bytes: number;
+  /** Byte offset in the slot of the table: columns ends u32[n], xmlBytes u32[n], xxh3 64 u64[n], xxh3 128 u8[16][n], sha256 u8[32][n], each 8-byte aligned. */
+  readonly table: number;
+  /** Set instead of using the slot when the piece is larger than it. */
+  readonly own?: Uint8Array | null;
+  /** Sum modulo 2^256 (little-endian bytes in hex) of SHA-256(id, 0x00, sha256 in hex) over the bodies. */
+  readonly digest: string;
+  readonly lastId?: string | null;
+  readonly rejects: Reject[];
+  /** A point at or before this piece's end, if one was due: resume continues right behind this piece. */
+  readonly resume?: ResumePoint | null;
+  /** The data type, once the root element was seen. */
+  readonly dataType?: string | null;
+}
+
+/** Opens a source, gzip or plain by its content; nothing of a fresh one is read yet. Throws with a JSON {@link Fault} as message if it cannot be read. */
+export function openSource(options: SourceOptions): SourceInfo;
+/** Pulls and parses the next piece into `slot`; blocks, so call it on a worker thread. After the end: a piece with `end` and nothing in it. */
+export function pullPiece(handle: number, slot: Uint8Array): Piece;
+/** Makes running and later pulls return soon; safe from any thread. */
+export function stopSource(handle: number): void;
+export function closeSource(handle: number): void;
+/** Peak bytes that a source's native buffers held. */
+export function sourceMemory(handle: number): number;
+
+export interface VerifyOptions {
+  readonly path: string;
+  readonly backend: "zlib-ng" | "zlib-rs";
+  /** Compute the SHA-256 of the file's bytes. */
+  readonly sha256: boolean;
+  /** Inflate everything, checking CRC and length of each member. */
+  readonly inflate: boolean;
+  readonly inflatedBytesMax: number;
+  readonly inflateRatioMax: number;
+}
+
+export interface VerifyStep {
+  readonly done: boolean;
+  readonly fault?: Fault | null;
+  readonly compressedBytes: number;
+  readonly inflatedBytes: number;
+  /** Lower-case hex, when done and asked for. */
+  readonly sha256?: string | null;
+}
+
+/** Opens a file for verification. Throws with a JSON {@link Fault} as message if it cannot be read. */
+export function openVerify(options: VerifyOptions): number;
+/** Verifies about `bytes` more compressed bytes; blocks, so call it on a worker thread. */
+export function verifyStep(handle: number, bytes: number): VerifyStep;
+export function closeVerify(handle: number): void;
+
+/** Takes an exclusive kernel lock on `path` (created if missing) and writes `holder` into it; returns a handle, or null with the lock held elsewhere. */
+export function lockFile(path: string, holder: string): number | null;
+export function unlockFile(handle: number): void;
+
+export function xxh3_64(data: Uint8Array): bigint;
+/** As 32 hex digits, high half first. */
+export function xxh3_128(data: Uint8Array): string;
+
+export interface BuildInfo {
+  readonly version: string;
+  readonly inflate: { readonly name: string; readonly version: string }[];
+  readonly cpuFeatures: string[];
+  readonly target: string;
+}
+export function buildInfo(): BuildInfo;
+
+export interface GenerateOptions {
+  readonly releases: number;
+  readonly artists: number;
+  readonly masters: number;
+  readonly labels: number;
+  readonly seed: number;
+  readonly out: string;
+  readonly version: string;
+  readonly form: "2026" | "2020";
+  readonly threads: number;
+}
+/** Writes the dumps; resolves with the manifest as JSON. Runs on a thread of its own. */
+export function generate(options: GenerateOptions): Promise<string>;

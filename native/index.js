@@ -1,0 +1,8 @@
+import { createRequire } from "node:module";
+
+const addon = createRequire(import.meta.url)("./deadwax.node");
+
+export const {
+  openSource, pullPiece, stopSource, closeSource, sourceMemory, openVerify, verifyStep, closeVerify,
+  lockFile, unlockFile, xxh3_64, xxh3_128, buildInfo, generate,
+} = addon;

@@ -1,0 +1,420 @@
+//! The boundary to Node: thin functions over the core, and the only file that knows it. `index.d.ts` is its other side.
+//!
+//! The addon is loaded once per process, so that sources live in one table and any worker thread may pull from any of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::time::Duration;
+
+use base64::Engine as _;
+use napi::bindgen_prelude::{BigInt, Uint8Array};
+use napi::{Error, Result};
+use napi_derive::napi;
+
+use crate::contract::{Contract, DataType};
+use crate::fault::{Code, Fault};
+use crate::gzip::{Point, Reader};
+use crate::inflate::{self, Backend, WINDOW_BYTES};
+use crate::input::Input;
+use crate::limits::Limits;
+use crate::packed::{Columns, Output};
+use crate::parse::{Parser, RejectRules};
+use crate::scan::Frame;
+use crate::source::{Buffer, Raw, Resume, Source, Spacing};
+use crate::{hash, lock, simd, verify};
+
+static NEXT: AtomicU32 = AtomicU32::new(1);
+
+/// Things that JavaScript holds by number.
+type Table<T> = LazyLock<Mutex<HashMap<u32, T>>>;
+static SOURCES: Table<Arc<Shared>> = LazyLock::new(Mutex::default);
+static VERIFICATIONS: Table<Arc<Mutex<verify::Verify>>> = LazyLock::new(Mutex::default);
+static LOCKS: Table<File> = LazyLock::new(Mutex::default);
+
+/// A source and what may be asked of it without waiting for its lock.
+struct Shared {
+    source: Mutex<Source>,
+    contract: Contract,
+    rejects: RejectRules,
+    stop: Arc<AtomicBool>,
+    peak: AtomicUsize,
+}
+
+/// What a worker thread keeps between pieces.
+#[derive(Default)]
+struct Worker {
+    buffer: Buffer,
+    columns: Columns,
+    parsers: Vec<Parser>,
+}
+
+thread_local! {
+    static WORKER: RefCell<Worker> = RefCell::default();
+}
+
+/// A lock whose holder panicked still guards sound data: every fault ends its source.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+fn keep<T>(table: &Table<T>, value: T) -> u32 {
+    let handle = NEXT.fetch_add(1, Ordering::Relaxed);
+    lock(table).insert(handle, value);
+    handle
+}
+
+fn held<T: Clone>(table: &Table<T>, handle: u32) -> Result<T> {
+    lock(table).get(&handle).cloned().ok_or_else(|| Error::from_reason(format!("handle {handle} is closed")))
+}
+
+/// Runs `work`; a panic becomes a fault of the file.
+fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Fault>) -> std::result::Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        Err(Fault::new(Code::Internal, 0, format!("the native core panicked: {}", text.unwrap_or("no message"))))
+    })
+}
+
+#[napi(object, js_name = "Fault")]
+pub struct JsFault {
+    pub code: String,
+    pub message: String,
+    pub offset: f64,
+}
+
+impl From<Fault> for JsFault {
+    fn from(fault: Fault) -> Self {
+        Self { code: fault.code.as_str().to_owned(), message: fault.message, offset: fault.offset as f64 }
+    }
+}
+
+/// A fault as a thrown error: JSON, since errors lose everything but their message on the way.
+fn thrown(fault: Fault) -> Error {
+    let text = |s: &str| {
+        let mut out = Vec::new();
+        crate::json::write_string(s, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    };
+    Error::from_reason(format!(r#"{{"code":{},"message":{},"offset":{}}}"#, text(fault.code.as_str()), text(&fault.message), fault.offset))
+}
+
+#[napi(object, js_name = "ResumePoint")]
+pub struct JsResume {
+    pub compressed_offset: f64,
+    pub bits: u32,
+    pub member_crc: u32,
+    pub member_bytes: f64,
+    pub inflated_offset: f64,
+    pub window: String,
+    pub record_offset: f64,
+    pub root_name: String,
+    pub line_form: Option<String>,
+}
+
+impl From<Resume> for JsResume {
+    fn from(resume: Resume) -> Self {
+        let Point { compressed, bits, crc, member_bytes, inflated, window } = resume.point;
+        let packed = if window.is_empty() { Vec::new() } else { inflate::deflate_raw(&window) };
+        Self {
+            compressed_offset: compressed as f64,
+            bits: bits as u32,
+            member_crc: crc,
+            member_bytes: member_bytes as f64,
+            inflated_offset: inflated as f64,
+            window: base64::engine::general_purpose::STANDARD.encode(packed),
+            record_offset: resume.record_offset as f64,
+            root_name: String::from_utf8_lossy(&resume.root_name).into_owned(),
+            line_form: resume.line_form.map(|form| String::from_utf8_lossy(&form).into_owned()),
+        }
+    }
+}
+
+impl JsResume {
+    fn read(self) -> std::result::Result<Resume, Fault> {
+        let bad = || Fault::new(Code::Corrupt, self.inflated_offset as u64, "the checkpoint's window is damaged; run with --force to start afresh");
+        let packed = base64::engine::general_purpose::STANDARD.decode(&self.window).map_err(|_| bad())?;
+        let window = if packed.is_empty() { Vec::new() } else { inflate::inflate_raw(&packed, WINDOW_BYTES).ok_or_else(bad)? };
+        let point = Point {
+            compressed: self.compressed_offset as u64,
+            bits: self.bits.min(7) as u8,
+            crc: self.member_crc,
+            member_bytes: self.member_bytes as u64,
+            inflated: self.inflated_offset as u64,
+            window,
+        };
+        Ok(Resume { point, record_offset: self.record_offset as u64, root_name: self.root_name.into_bytes(), line_form: self.line_form.map(String::into_bytes) })
+    }
+}
+
+#[napi(object)]
+pub struct SourceOptions {
+    pub path: Option<String>,
+    pub data_type: Option<String>,
+    pub contract: String,
+    pub backend: String,
+    pub chunk_bytes: u32,
+    pub record_bytes_max: u32,
+    pub depth_max: u32,
+    pub attributes_max: u32,
+    pub name_bytes_max: u32,
+    pub inflated_bytes_max: f64,
+    pub inflate_ratio_max: f64,
+    pub reject_raw_bytes_max: u32,
+    pub checkpoint_records: u32,
+    pub checkpoint_ms: u32,
+    pub resume: Option<JsResume>,
+}
+
+fn backend(name: &str) -> Backend {
+    if name == "zlib-rs" { Backend::ZlibRs } else { Backend::ZlibNg }
+}
+
+#[napi(object)]
+pub struct SourceInfo {
+    pub handle: u32,
+    pub size: Option<f64>,
+}
+
+#[napi]
+pub fn open_source(options: SourceOptions) -> Result<SourceInfo> {
+    guarded(|| open_source_impl(options)).map_err(thrown)
+}
+
+fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, Fault> {
+    let limits = Limits {
+        record_bytes: options.record_bytes_max as usize,
+        depth: options.depth_max as usize,
+        attributes: options.attributes_max as usize,
+        name_bytes: options.name_bytes_max as usize,
+        inflated_bytes: options.inflated_bytes_max as u64,
+        inflate_ratio: options.inflate_ratio_max as u64,
+    };
+    let data_type = options.data_type.as_deref().and_then(|name| DataType::from_name(name.as_bytes()));
+    let contract = if options.contract == "fanout" { Contract::Fanout } else { Contract::Topic };
+    let spacing = (options.checkpoint_records > 0 || options.checkpoint_ms > 0).then(|| Spacing {
+        records: options.checkpoint_records.max(1) as u64,
+        time: Duration::from_millis(options.checkpoint_ms as u64),
+    });
+    let stop = Arc::new(AtomicBool::new(false));
+    let input = Input::open(options.path.as_deref(), stop.clone())?;
+    let rejects = RejectRules { raw_bytes_max: options.reject_raw_bytes_max as usize };
+    let make = |reader| Source::new(reader, data_type, limits, options.chunk_bytes as usize, rejects.raw_bytes_max, spacing);
+    let source = match options.resume {
+        None => make(Reader::new(input, backend(&options.backend), limits)),
+        Some(resume) => {
+            let resume = resume.read()?;
+            let of_root = DataType::from_name(&resume.root_name);
+            let data_type = data_type.or(of_root).ok_or_else(|| Fault::new(Code::Malformed, 0, "the checkpoint names no data type; give it with --type"))?;
+            make(Reader::resume(input, backend(&options.backend), limits, &resume.point)?).resumed(&resume, data_type)?
+        }
+    };
+    let size = source.reader().size();
+    let shared = Shared { source: Mutex::new(source), contract, rejects, stop, peak: AtomicUsize::new(0) };
+    Ok(SourceInfo { handle: keep(&SOURCES, Arc::new(shared)), size: size.map(|n| n as f64) })
+}
+
+#[napi(object, js_name = "Reject")]
+pub struct JsReject {
+    pub offset: f64,
+    pub id: Option<String>,
+    pub kind: String,
+    pub message: String,
+    pub raw: String,
+}
+
+#[napi(object)]
+pub struct Piece {
+    pub seq: f64,
+    pub end: bool,
+    pub fault: Option<JsFault>,
+    pub offset: f64,
+    pub xml_bytes: f64,
+    pub compressed_bytes: f64,
+    pub read: f64,
+    pub empty: f64,
+    pub unknown_ids: f64,
+    pub records: u32,
+    pub bytes: u32,
+    pub table: u32,
+    pub own: Option<Uint8Array>,
+    pub digest: String,
+    pub last_id: Option<String>,
+    pub rejects: Vec<JsReject>,
+    pub resume: Option<JsResume>,
+    pub data_type: Option<String>,
+}
+
+#[napi]
+pub fn pull_piece(handle: u32, mut slot: Uint8Array) -> Result<Piece> {
+    let shared = held(&SOURCES, handle)?;
+    // SAFETY: JavaScript gives each slot to one pull at a time, and nobody reads it before the pull has answered.
+    let slot = unsafe { slot.as_mut() };
+    Ok(WORKER.with_borrow_mut(|worker| pull_piece_impl(&shared, worker, slot)))
+}
+
+fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Piece {
+    let Worker { buffer, columns, parsers } = worker;
+    let mut out = Output::new(slot, columns);
+    let mut raw = Raw::default();
+    let mut frame: Option<Frame> = None;
+    let fault = guarded(|| {
+        {
+            let mut source = lock(&shared.source);
+            raw = source.next(buffer);
+            frame = source.frame().cloned();
+        }
+        shared.peak.fetch_max(buffer.capacity(), Ordering::Relaxed);
+        let Some(frame) = &frame else { return Ok(()) };
+        let parser = match parsers.iter().position(|p| p.fits(frame.data_type, shared.contract)) {
+            Some(i) => &mut parsers[i],
+            None => {
+                parsers.push(Parser::new(frame.data_type, shared.contract));
+                let last = parsers.len() - 1;
+                &mut parsers[last]
+            }
+        };
+        parser.piece(buffer, &raw, frame, shared.rejects, &mut out)
+    })
+    .err();
+    // A fault of the parser comes before the source's own, which lies behind the piece.
+    let fault = fault.or(raw.fault.take());
+    let (read, empty, unknown_ids, digest, bytes) = (out.read, out.empty, out.unknown_ids, out.digest, out.len());
+    let last_id = out.last_id.take();
+    let rejects = std::mem::take(&mut out.rejects);
+    let records = out.columns.ends.len() as u32;
+    let (table, own) = out.finish();
+    Piece {
+        seq: raw.seq as f64,
+        end: raw.finished,
+        fault: fault.map(JsFault::from),
+        offset: (raw.base + raw.start as u64) as f64,
+        xml_bytes: (raw.end - raw.start) as f64,
+        compressed_bytes: raw.compressed as f64,
+        read: read as f64,
+        empty: empty as f64,
+        unknown_ids: unknown_ids as f64,
+        records,
+        bytes: bytes as u32,
+        table: table as u32,
+        own: own.map(Uint8Array::from),
+        digest: digest.to_hex(),
+        last_id,
+        rejects: rejects.into_iter().map(|r| JsReject { offset: r.offset as f64, id: r.id, kind: r.kind.to_owned(), message: r.message, raw: r.raw }).collect(),
+        resume: raw.resume.map(JsResume::from),
+        data_type: frame.map(|f| f.data_type.as_str().to_owned()),
+    }
+}
+
+#[napi]
+pub fn stop_source(handle: u32) {
+    if let Ok(shared) = held(&SOURCES, handle) {
+        shared.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+#[napi]
+pub fn close_source(handle: u32) {
+    stop_source(handle);
+    lock(&SOURCES).remove(&handle);
+}
+
+#[napi]
+pub fn source_memory(handle: u32) -> Result<f64> {
+    Ok(held(&SOURCES, handle)?.peak.load(Ordering::Relaxed) as f64)
+}
+
+#[napi(object)]
+pub struct VerifyOptions {
+    pub path: String,
+    pub backend: String,
+    pub sha256: bool,
+    pub inflate: bool,
+    pub inflated_bytes_max: f64,
+    pub inflate_ratio_max: f64,
+}
+
+#[napi(object)]
+pub struct VerifyStep {
+    pub done: bool,
+    pub fault: Option<JsFault>,
+    pub compressed_bytes: f64,
+    pub inflated_bytes: f64,
+    pub sha256: Option<String>,
+}
+
+#[napi]
+pub fn open_verify(options: VerifyOptions) -> Result<u32> {
+    let limits = Limits { inflated_bytes: options.inflated_bytes_max as u64, inflate_ratio: options.inflate_ratio_max as u64, ..Limits::default() };
+    let options = verify::Options { backend: backend(&options.backend), path: options.path, sha256: options.sha256, inflate: options.inflate, limits };
+    let verify = guarded(|| verify::Verify::open(&options, Arc::default())).map_err(thrown)?;
+    Ok(keep(&VERIFICATIONS, Arc::new(Mutex::new(verify))))
+}
+
+#[napi]
+pub fn verify_step(handle: u32, bytes: f64) -> Result<VerifyStep> {
+    let verify = held(&VERIFICATIONS, handle)?;
+    let mut verify = lock(&verify);
+    let result = guarded(|| verify.step(bytes as u64));
+    let (compressed, inflated) = verify.progress();
+    Ok(VerifyStep {
+        done: matches!(result, Ok(true)),
+        fault: result.err().map(JsFault::from),
+        compressed_bytes: compressed as f64,
+        inflated_bytes: inflated as f64,
+        sha256: verify.sha256().map(str::to_owned),
+    })
+}
+
+#[napi]
+pub fn close_verify(handle: u32) {
+    lock(&VERIFICATIONS).remove(&handle);
+}
+
+#[napi]
+pub fn lock_file(path: String, holder: String) -> Result<Option<u32>> {
+    let file = lock::take(&path, &holder).map_err(|e| thrown(Fault::new(Code::Unreadable, 0, format!("{path}: {e}"))))?;
+    Ok(file.map(|file| keep(&LOCKS, file)))
+}
+
+#[napi]
+pub fn unlock_file(handle: u32) {
+    lock(&LOCKS).remove(&handle);
+}
+
+#[napi(js_name = "xxh3_64")]
+pub fn xxh3_64(data: Uint8Array) -> BigInt {
+    BigInt::from(hash::xxh3_64(&data))
+}
+
+#[napi(js_name = "xxh3_128")]
+pub fn xxh3_128(data: Uint8Array) -> String {
+    format!("{:032x}", hash::xxh3_128(&data))
+}
+
+#[napi(object)]
+pub struct Library {
+    pub name: String,
+    pub version: String,
+}
+
+#[napi(object)]
+pub struct BuildInfo {
+    pub version: String,
+    pub inflate: Vec<Library>,
+    pub cpu_features: Vec<String>,
+    pub target: String,
+}
+
+#[napi]
+pub fn build_info() -> BuildInfo {
+    BuildInfo {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        inflate: inflate::versions().into_iter().map(|(name, version)| Library { name: name.to_owned(), version }).collect(),
+        cpu_features: simd::cpu_features().into_iter().map(str::to_owned).collect(),
+        target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
+    }
+}

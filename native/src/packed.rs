@@ -1,0 +1,140 @@
+//! What leaves of a piece: bodies one after another, each with a LF, and a table of columns behind them.
+
+use crate::hash::SetDigest;
+
+/// A record that was rejected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reject {
+    /// Inflated offset of its first byte.
+    pub offset: u64,
+    pub id: Option<String>,
+    pub kind: &'static str,
+    pub message: String,
+    pub raw: String,
+}
+
+/// Counts and columns of a piece; see `Piece.table` in `index.d.ts` for the layout.
+#[derive(Default)]
+pub struct Columns {
+    pub ends: Vec<u32>,
+    pub xml_bytes: Vec<u32>,
+    pub xxh3_64: Vec<u64>,
+    pub xxh3_128: Vec<u128>,
+    pub sha256: Vec<[u8; 32]>,
+}
+
+impl Columns {
+    fn clear(&mut self) {
+        self.ends.clear();
+        self.xml_bytes.clear();
+        self.xxh3_64.clear();
+        self.xxh3_128.clear();
+        self.sha256.clear();
+    }
+
+    /// Bytes that the table takes at an offset of a multiple of 8.
+    pub fn bytes(&self) -> usize {
+        let n = self.ends.len();
+        2 * (n * 4).next_multiple_of(8) + n * (8 + 16 + 32)
+    }
+
+    /// Writes the table into `out`, [`Columns::bytes`] long.
+    pub fn write(&self, out: &mut [u8]) {
+        let n = self.ends.len();
+        let words = (n * 4).next_multiple_of(8);
+        let (ends, rest) = out.split_at_mut(words);
+        let (sizes, rest) = rest.split_at_mut(words);
+        let (short, rest) = rest.split_at_mut(n * 8);
+        let (long, sha) = rest.split_at_mut(n * 16);
+        ends.chunks_exact_mut(4).zip(&self.ends).for_each(|(o, v)| o.copy_from_slice(&v.to_le_bytes()));
+        sizes.chunks_exact_mut(4).zip(&self.xml_bytes).for_each(|(o, v)| o.copy_from_slice(&v.to_le_bytes()));
+        short.chunks_exact_mut(8).zip(&self.xxh3_64).for_each(|(o, v)| o.copy_from_slice(&v.to_le_bytes()));
+        long.chunks_exact_mut(16).zip(&self.xxh3_128).for_each(|(o, v)| o.copy_from_slice(&v.to_be_bytes()));
+        sha.chunks_exact_mut(32).zip(&self.sha256).for_each(|(o, v)| o.copy_from_slice(v));
+    }
+}
+
+/// Where bodies are written: a slot, or memory of its own if the slot is too small.
+pub struct Output<'a> {
+    slot: &'a mut [u8],
+    own: Option<Vec<u8>>,
+    len: usize,
+    pub columns: &'a mut Columns,
+    pub read: u64,
+    pub empty: u64,
+    pub unknown_ids: u64,
+    pub digest: SetDigest,
+    pub last_id: Option<String>,
+    pub rejects: Vec<Reject>,
+}
+
+impl<'a> Output<'a> {
+    pub fn new(slot: &'a mut [u8], columns: &'a mut Columns) -> Self {
+        columns.clear();
+        Self { slot, own: None, len: 0, columns, read: 0, empty: 0, unknown_ids: 0, digest: SetDigest::default(), last_id: None, rejects: Vec::new() }
+    }
+
+    /// Bytes of bodies so far.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// A place in the slot with at least `n` writable bytes, if there is one.
+    pub fn place(&mut self, n: usize) -> Option<*mut u8> {
+        if self.own.is_some() || self.slot.len() - self.len < n {
+            return None;
+        }
+        // SAFETY: within the slot.
+        Some(unsafe { self.slot.as_mut_ptr().add(self.len) })
+    }
+
+    /// `n` bytes were written at the last [`Output::place`].
+    pub fn placed(&mut self, n: usize) {
+        self.len += n;
+    }
+
+    /// Appends bytes that were written elsewhere.
+    pub fn append(&mut self, bytes: &[u8]) {
+        if self.own.is_none() {
+            if bytes.len() <= self.slot.len() - self.len {
+                self.slot[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+                self.len += bytes.len();
+                return;
+            }
+            self.own = Some(self.slot[..self.len].to_vec());
+        }
+        if let Some(own) = &mut self.own {
+            own.extend_from_slice(bytes);
+            self.len += bytes.len();
+        }
+    }
+
+    /// Bodies written so far.
+    pub fn bytes(&self) -> &[u8] {
+        self.own.as_deref().unwrap_or(&self.slot[..self.len])
+    }
+
+    /// Writes the table: its offset, and the memory of its own if there is one.
+    pub fn finish(mut self) -> (usize, Option<Vec<u8>>) {
+        let table = self.len.next_multiple_of(8);
+        let need = table + self.columns.bytes();
+        if self.own.is_none() && need > self.slot.len() {
+            self.own = Some(self.slot[..self.len].to_vec());
+        }
+        match self.own {
+            Some(mut own) => {
+                own.resize(need, 0);
+                self.columns.write(&mut own[table..]);
+                (table, Some(own))
+            }
+            None => {
+                self.columns.write(&mut self.slot[table..need]);
+                (table, None)
+            }
+        }
+    }
+}

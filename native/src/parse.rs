@@ -1,0 +1,301 @@
+//! A piece to message bodies: the fast path for what dumps hold, the defining reader for the rest, rejects for what is broken.
+
+use crate::contract::{Contract, DataType};
+use crate::emit::{Emitter, room};
+use crate::fault::{Code, Fault, Kind};
+use crate::packed::{Output, Reject};
+use crate::scan::{Frame, Step, Unit, What};
+use crate::source::{Buffer, Raw};
+use crate::tape::Rules;
+use crate::tree::{self, Record};
+use crate::{attributes, hash, json};
+
+const PREFIX: &[u8] = b"{\"type\":\"data\",\"id\":\"";
+const MIDDLE: &[u8] = b"\",\"sha256\":\"";
+/// Hex digits of a SHA-256.
+const HASH: usize = 64;
+/// Where a rejected record's id is looked for, in bytes from its start.
+const ID_LOOK_BYTES: usize = 4096;
+
+/// Parses pieces of one data type into one contract; keeps what it has learnt.
+pub struct Parser {
+    emitter: Emitter,
+    data_type: DataType,
+    contract: Contract,
+    /// For bodies whose room is not in the slot.
+    aside: Vec<u8>,
+    form: Option<Form>,
+    /// Take the defining reader always; for tests that hold the two against each other.
+    pub by_definition: bool,
+}
+
+/// A search for record starts in line form, and the form it is for.
+struct Form {
+    of: Vec<u8>,
+    finder: memchr::memmem::Finder<'static>,
+}
+
+/// Whether a record that holds an element of its own name may end inside, by a start in line form; the scanner then decides.
+fn may_end_inside(form: &mut Option<Form>, frame: &Frame, inside: &[u8]) -> bool {
+    let Some(of) = &frame.line_form else { return false };
+    if form.as_ref().is_none_or(|f| f.of != *of) {
+        let needle = [of.as_slice(), b"<", frame.data_type.record_name()].concat();
+        *form = Some(Form { of: of.clone(), finder: memchr::memmem::Finder::new(&needle).into_owned() });
+    }
+    form.as_ref().is_some_and(|f| f.finder.find(inside).is_some())
+}
+
+/// What a parser keeps rejects within.
+#[derive(Clone, Copy)]
+pub struct RejectRules {
+    pub raw_bytes_max: usize,
+}
+
+impl Parser {
+    pub fn new(data_type: DataType, contract: Contract) -> Self {
+        Self { emitter: Emitter::new(data_type, contract), data_type, contract, aside: Vec::new(), form: None, by_definition: false }
+    }
+
+    /// Whether this parser is for the type and contract.
+    pub fn fits(&self, data_type: DataType, contract: Contract) -> bool {
+        (self.data_type, self.contract) == (data_type, contract)
+    }
+
+    /// Parses the piece `raw` in `buffer` into `out`.
+    pub fn piece(&mut self, buffer: &Buffer, raw: &Raw, frame: &Frame, rules: RejectRules, out: &mut Output) -> Result<(), Fault> {
+        out.read = raw.read;
+        let xml = buffer.filled();
+        if let Some(skipped) = &raw.skipped {
+            out.rejects.push(reject(&skipped.head, skipped.offset, Kind::RecordTooLarge, skipped.offset, self.data_type, rules));
+        }
+        match &raw.units {
+            Some(units) => {
+                for unit in units {
+                    self.unit(xml, raw.base, unit, frame, rules, out);
+                }
+            }
+            None => self.plain(xml, raw, frame, rules, out)?,
+        }
+        Ok(())
+    }
+
+    /// A piece that is records and white space, cut by the splitter.
+    fn plain(&mut self, xml: &[u8], raw: &Raw, frame: &Frame, rules: RejectRules, out: &mut Output) -> Result<(), Fault> {
+        let xml = &xml[..raw.end];
+        let valid = raw.start + match std::str::from_utf8(&xml[raw.start..]) {
+            Ok(text) => text.len(),
+            Err(error) => error.valid_up_to(),
+        };
+        let mut at = raw.start;
+        let mut whole = true;
+        self.emitter.tape.cursor.reset(at, raw.end);
+        loop {
+            at += xml[at..].iter().take_while(|&&b| attributes::is_space(b)).count();
+            if at >= raw.end {
+                break;
+            }
+            if let Some(end) = self.fast(xml, at, valid, frame, out) {
+                at = end;
+                continue;
+            }
+            match frame.unit(xml, at, true, &mut None) {
+                Step::Unit(unit) => {
+                    whole &= unit.what == What::Record;
+                    self.unit(xml, raw.base, &unit, frame, rules, out);
+                    at = unit.end;
+                }
+                other => return Err(Fault::new(Code::Internal, raw.base + at as u64, format!("the splitter and the scanner disagree: {other:?}"))),
+            }
+            self.emitter.tape.cursor.reset(at, raw.end);
+        }
+        if !whole {
+            out.read = recount(xml, raw, frame)?;
+        }
+        Ok(())
+    }
+
+    /// The fast path for the record at `at`: the offset behind it, if it could be taken.
+    fn fast(&mut self, xml: &[u8], at: usize, valid: usize, frame: &Frame, out: &mut Output) -> Option<usize> {
+        if self.by_definition {
+            return None;
+        }
+        let rules = Rules {
+            depth: frame.limits.depth,
+            attributes: frame.limits.attributes,
+            mixed_text_is_odd: self.contract == Contract::Fanout,
+        };
+        let e = &mut self.emitter;
+        // SAFETY: `xml` is the front of a Buffer, with PAD bytes behind it.
+        let end = unsafe { e.tape.read(&mut e.names, rules, xml.as_ptr()) }.ok()?;
+        let root = e.tape.nodes[0];
+        let record = &xml[at..end];
+        let fits = e.names.get(root.name).bytes == self.data_type.record_name()
+            && root.children > 0
+            && record.len() <= frame.limits.record_bytes
+            && !(e.tape.nested && may_end_inside(&mut self.form, frame, &record[1..]))
+            && (end <= valid || std::str::from_utf8(record).is_ok());
+        if !fits {
+            return None;
+        }
+        let id = e.id(xml)?;
+        let need = room(record.len());
+        let place = out.place(need);
+        let base = match place {
+            Some(base) => base,
+            None => {
+                self.aside.clear();
+                self.aside.reserve(need);
+                self.aside.as_mut_ptr()
+            }
+        };
+        // SAFETY: `need` bytes at `base` are writable.
+        let (len, sha) = unsafe { write_body(&mut self.emitter, xml, id, base) }?;
+        if place.is_some() {
+            out.placed(len);
+        } else {
+            // SAFETY: `len` bytes were written.
+            unsafe { self.aside.set_len(len) };
+            out.append(&self.aside);
+            // A giant record's memory is not kept.
+            if self.aside.capacity() > 64 << 20 {
+                self.aside = Vec::new();
+            }
+        }
+        self.note(record, &xml[id.0..id.1], sha, out);
+        Some(end)
+    }
+
+    /// One unit as the scanner found it.
+    fn unit(&mut self, xml: &[u8], base: u64, unit: &Unit, frame: &Frame, rules: RejectRules, out: &mut Output) {
+        let bytes = &xml[unit.start..unit.end];
+        match unit.what {
+            What::RootEnd => {}
+            What::Reject { kind, at } => out.rejects.push(reject(bytes, base + unit.start as u64, kind, base + at as u64, self.data_type, rules)),
+            What::Record => {
+                self.emitter.tape.cursor.reset(unit.start, unit.end);
+                let taken = std::str::from_utf8(bytes).is_ok() && self.fast(&xml[..unit.end], unit.start, unit.end, frame, out) == Some(unit.end);
+                if !taken {
+                    self.slow(bytes, out);
+                }
+            }
+        }
+    }
+
+    /// The defining way for one well-formed record.
+    fn slow(&mut self, record: &[u8], out: &mut Output) {
+        let Record::Object { id, map } = tree::read(record, self.data_type, self.contract) else {
+            out.empty += 1;
+            return;
+        };
+        if id.is_none() {
+            out.unknown_ids += 1;
+        }
+        let id = id.unwrap_or_else(|| "unknown".to_owned());
+        let mut object = Vec::new();
+        json::write_value(&tree::Value::Object(map), &mut object);
+        let sha = hash::sha256(&object);
+        let mut body = PREFIX[..PREFIX.len() - 1].to_vec();
+        json::write_string(&id, &mut body);
+        body.extend_from_slice(&MIDDLE[1..]);
+        body.extend_from_slice(hash::hex(&sha).as_bytes());
+        body.push(b'"');
+        if object.len() > 2 {
+            object[0] = b',';
+            body.extend_from_slice(&object);
+        } else {
+            body.push(b'}');
+        }
+        body.push(b'\n');
+        out.append(&body);
+        self.note(record, id.as_bytes(), sha, out);
+    }
+
+    /// Takes down the columns of the body that was just written.
+    fn note(&self, record: &[u8], id: &[u8], sha: [u8; 32], out: &mut Output) {
+        let mut hex = [0u8; HASH];
+        hash::hex_into(&sha, &mut hex);
+        out.digest.add(id, &hex);
+        let last = out.last_id.get_or_insert_default();
+        last.clear();
+        last.push_str(&String::from_utf8_lossy(id));
+        let end = out.len() as u32 - 1;
+        out.columns.ends.push(end);
+        out.columns.xml_bytes.push(record.len() as u32);
+        out.columns.xxh3_64.push(hash::xxh3_64(record));
+        out.columns.xxh3_128.push(hash::xxh3_128(record));
+        out.columns.sha256.push(sha);
+    }
+}
+
+/// Writes a body with the emitter's record: its length with the LF, and its hash.
+///
+/// # Safety
+/// [`room`] bytes at `base` are writable, `xml` has PAD bytes behind it.
+unsafe fn write_body(emitter: &mut Emitter, xml: &[u8], id: (usize, usize), base: *mut u8) -> Option<(usize, [u8; 32])> {
+    // SAFETY: the caller's.
+    unsafe {
+        let id = &xml[id.0..id.1];
+        let mut o = base;
+        for part in [PREFIX, id, MIDDLE] {
+            std::ptr::copy_nonoverlapping(part.as_ptr(), o, part.len());
+            o = o.add(part.len());
+        }
+        let hex = o;
+        *hex.add(HASH) = b'"';
+        let object = hex.add(HASH + 1);
+        let end = emitter.record(xml.as_ptr(), object)?;
+        let json = std::slice::from_raw_parts(object, end.offset_from(object) as usize);
+        let sha = hash::sha256(json);
+        hash::hex_into(&sha, std::slice::from_raw_parts_mut(hex, HASH));
+        let mut end = end;
+        if json.len() > 2 {
+            *object = b',';
+        } else {
+            *object = b'}';
+            end = object.add(1);
+        }
+        *end = b'\n';
+        Some((end.add(1).offset_from(base) as usize, sha))
+    }
+}
+
+/// Counts the units of a piece with the scanner, where records turned out to be malformed.
+fn recount(xml: &[u8], raw: &Raw, frame: &Frame) -> Result<u64, Fault> {
+    let mut at = raw.start;
+    let mut units = 0;
+    loop {
+        at += xml[at..].iter().take_while(|&&b| attributes::is_space(b)).count();
+        if at >= raw.end {
+            return Ok(units);
+        }
+        match frame.unit(xml, at, true, &mut None) {
+            Step::Unit(unit) => at = unit.end,
+            other => return Err(Fault::new(Code::Internal, raw.base + at as u64, format!("the splitter and the scanner disagree: {other:?}"))),
+        }
+        units += 1;
+    }
+}
+
+/// Describes a rejected stretch.
+fn reject(bytes: &[u8], offset: u64, kind: Kind, at: u64, data_type: DataType, rules: RejectRules) -> Reject {
+    Reject {
+        offset,
+        id: reject_id(bytes, data_type),
+        kind: kind.as_str(),
+        message: format!("{}, at byte {at}", kind.describe()),
+        raw: String::from_utf8_lossy(&bytes[..bytes.len().min(rules.raw_bytes_max)]).into_owned(),
+    }
+}
+
+/// The id of a broken record, if its beginning has one.
+fn reject_id(bytes: &[u8], data_type: DataType) -> Option<String> {
+    let head = &bytes[..bytes.len().min(ID_LOOK_BYTES)];
+    let after_name = head.strip_prefix(b"<")?.strip_prefix(data_type.record_name())?;
+    let tag = &after_name[..memchr::memchr2(b'>', b'<', after_name)?];
+    let by_attribute = attributes::Attributes::new(tag).find(|a| a.name == b"id").and_then(|a| a.value);
+    let by_child = || {
+        let from = memchr::memmem::find(head, b"<id>")? + 4;
+        Some(&head[from..from + memchr::memchr(b'<', &head[from..])?])
+    };
+    by_attribute.or_else(by_child).map(|id| String::from_utf8_lossy(id).into_owned())
+}
