@@ -1,0 +1,31 @@
+import type { ExtractReport, ExtractRequest } from "../discogs/request.ts";
+import type { Telemetry } from "../telemetry.ts";
+import type { TextOutput } from "../telemetry/screen.ts";
+
+/** The signals that stop a run. */
+export type StopSignal = "SIGINT" | "SIGTERM";
+
+/** How a run learns that it should stop. */
+export interface Stop extends Disposable {
+  /** Raised by the first signal: stop at the next checkpoint. */
+  readonly stopping: AbortSignal;
+  /** Raised by the second one or the drain timeout: break off whatever waits. */
+  readonly signal: AbortSignal;
+  /** The first signal, if one came. */
+  readonly received: StopSignal | null;
+}
+
+/** The application, as the commands call it. */
+export type Extract = (
+  request: ExtractRequest,
+  context: { stopping: AbortSignal; signal: AbortSignal; telemetry: Telemetry },
+) => Promise<ExtractReport>;
+
+/** What the process lends a command. */
+export interface CommandContext {
+  readonly stdout: TextOutput;
+  readonly stderr: TextOutput;
+  readonly extract: Extract;
+  /** Listens to signals until the result is disposed of. */
+  listen(drainTimeoutMs: number, telemetry: Telemetry): Stop;
+}

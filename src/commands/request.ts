@@ -1,0 +1,53 @@
+import { dirname, resolve } from "node:path";
+import type { Config } from "../config.ts";
+import type { ExtractRequest } from "../discogs/request.ts";
+import { DumpError } from "../errors.ts";
+import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
+
+/** Finds the dumps that the settings name. */
+export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inputs {
+  if (files[0] === "-") return readStdin(type);
+  return files.length > 0 || root === null ? describeFiles(files, type) : findInputs(root, type);
+}
+
+/** The request of one run, from its settings and the dumps they lead to. */
+export function toRequest(config: Config, { version, inputs }: Inputs): ExtractRequest {
+  const stdin = inputs.some((input) => input.path === null);
+  const shared = config.sink === "-";
+  return {
+    version,
+    inputs,
+    contract: config.contract,
+    sinkUrl: config.sink,
+    stateRoot: stdin || shared || config.sink.startsWith("null:") || config.limit !== null ? null : stateRoot(config, inputs),
+    force: config.force,
+    limit: config.limit,
+    verify: stdin ? "stream" : config.verify,
+    threads: config.threads,
+    // Files that share one output come one after the other, or their records could not be told apart.
+    filesAtOnce: shared ? 1 : Math.min(config.threads, inputs.length),
+    chunkBytes: config.chunk,
+    backend: config.inflate,
+    checkpointRecords: config.checkpointRecords,
+    checkpointMs: config.checkpointMs,
+    limits: {
+      recordBytesMax: config.maxRecordBytes,
+      depthMax: config.maxDepth,
+      attributesMax: config.maxAttributes,
+      nameBytesMax: config.maxNameBytes,
+      rejectsMax: config.maxRejects,
+      rejectRawBytesMax: config.maxRejectRawBytes,
+      inflatedBytesMax: config.maxInflatedBytes,
+      inflateRatioMax: config.maxInflateRatio,
+    },
+  };
+}
+
+function stateRoot({ state, root }: Config, inputs: Inputs["inputs"]): string {
+  if (state !== null) return state;
+  if (root !== null) return root;
+  const folders = new Set(inputs.map((input) => dirname(resolve(input.path ?? "."))));
+  const [folder = "."] = folders;
+  if (folders.size > 1) throw new DumpError("CONFIG_INVALID", "the files lie in different folders; say with --state DIR where the state is kept");
+  return folder;
+}

@@ -1,0 +1,179 @@
+import { availableParallelism } from "node:os";
+import type { z } from "zod";
+import { BACKENDS, VERIFY_MODES } from "../discogs/request.ts";
+import { DumpError } from "../errors.ts";
+import { CONTRACTS, DATA_TYPES } from "../model.ts";
+import { openSink } from "../sink/index.ts";
+import { byteSize, count, flag, lenientU64, text, word } from "./units.ts";
+
+const KIB = 2 ** 10;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const TIB = 2 ** 40;
+const THREADS_MAX = 256;
+
+/** A URL that a sink takes; opening does not touch the destination. */
+const sinkUrl = text.superRefine((url, context) => {
+  try {
+    openSink(url);
+  } catch (error) {
+    if (!(error instanceof DumpError)) throw error;
+    context.addIssue({ code: "custom", message: error.message });
+  }
+});
+
+export const LOG_LEVELS = ["warn", "info", "debug"] as const;
+/** How much is logged: `warn` is `-q`, `debug` is `-v`. */
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** One setting, as it is parsed and as the README shows it. */
+export interface Option {
+  /** Name of its value on the command line; null for a switch. */
+  readonly argument: string | null;
+  readonly schema: z.ZodType<unknown, string>;
+  /** The default as somebody would type it; null: not set. */
+  readonly fallback: string | null;
+  /** What the default is where it depends on the machine or on other options. */
+  readonly fallbackText?: string;
+  /** The environment variable, where it is not the one made from the name. */
+  readonly env?: string;
+  /** Rewrites the variable's text before it is parsed; undefined falls back to the default. */
+  readonly lenient?: (value: string) => string | undefined;
+  readonly unit: string | null;
+  readonly meaning: string;
+  /** Its value may hold a password. */
+  readonly secret?: true;
+}
+
+/** Every setting of a run, in the order of the README. The key is the one name in three spellings: see {@link flagOf} and {@link envOf}. */
+export const OPTIONS = {
+  root: {
+    argument: "DIR", schema: text, fallback: null, unit: null,
+    meaning: "folder with dumps; its newest complete version is extracted",
+  },
+  type: {
+    argument: "TYPE", schema: word(DATA_TYPES), fallback: null, fallbackText: "from the file name, else from the root element", unit: null,
+    meaning: "data type of the file, or the only one to take from --root",
+  },
+  contract: {
+    argument: "NAME", schema: word(CONTRACTS), fallback: "topic", unit: null,
+    meaning: "dialect of the message bodies: topic keeps the XML's shape, fanout is normalised",
+  },
+  sink: {
+    argument: "URL", schema: sinkUrl, fallback: "file:out", unit: null, secret: true,
+    meaning: "where records go: file:DIR, file:DIR?compress=gzip, - (standard output) or null: (counts only)",
+  },
+  state: {
+    argument: "DIR", schema: text, fallback: null, fallbackText: "--root, else the folder of the file", unit: null,
+    meaning: "folder of the state marker",
+  },
+  force: {
+    argument: null, schema: flag, fallback: "false", unit: null,
+    meaning: "start afresh, whatever the state marker says",
+  },
+  limit: {
+    argument: "N", schema: count(1), fallback: null, unit: "records",
+    meaning: "stop each file after so many records; keeps no state",
+  },
+  verify: {
+    argument: "MODE", schema: word(VERIFY_MODES), fallback: "auto", unit: null,
+    meaning: "auto: CHECKSUM file, else a full pass, before the first record; full: both; stream: only while reading",
+  },
+  threads: {
+    argument: "N", schema: count(1, THREADS_MAX), fallback: String(Math.min(availableParallelism(), THREADS_MAX)), fallbackText: "number of CPUs",
+    env: "MAX_WORKERS", lenient: maxWorkers, unit: "threads",
+    meaning: "threads of the pool, and at most that many files at once; in the variable, 0 is 1 and what is no number is the default",
+  },
+  chunk: {
+    argument: "BYTES", schema: byteSize(4 * KIB, 64 * MIB), fallback: "2MiB", unit: "bytes",
+    meaning: "inflated XML that one task parses",
+  },
+  inflate: {
+    argument: "LIBRARY", schema: word(BACKENDS), fallback: "zlib-ng", unit: null,
+    meaning: "library that inflates: zlib-ng or zlib-rs",
+  },
+  output: {
+    argument: "FORMAT", schema: word(["text", "json"]), fallback: "text", unit: null,
+    meaning: "form of the report, the log and the errors",
+  },
+  logLevel: {
+    argument: "LEVEL", schema: word(LOG_LEVELS), fallback: "info", unit: null,
+    meaning: "warn (-q), info or debug (-v)",
+  },
+  checkpointRecords: {
+    argument: "N", schema: count(1), fallback: "5000", unit: "records",
+    meaning: "a checkpoint is due after so many records",
+  },
+  checkpointMs: {
+    argument: "MS", schema: count(1), fallback: "2000", unit: "milliseconds",
+    meaning: "or after so much time, whichever comes first",
+  },
+  drainTimeoutMs: {
+    argument: "MS", schema: count(0), fallback: "10000", unit: "milliseconds",
+    meaning: "time to reach a checkpoint after a signal, before work is broken off",
+  },
+  maxRejects: {
+    argument: "N", schema: count(0), fallback: "100", unit: "records",
+    meaning: "malformed records of a file; one more fails it",
+  },
+  maxRejectRawBytes: {
+    argument: "BYTES", schema: byteSize(0, 64 * MIB), fallback: "64KiB", unit: "bytes",
+    meaning: "raw XML that is kept of a malformed record",
+  },
+  maxRecordBytes: {
+    argument: "BYTES", schema: byteSize(KIB, GIB), fallback: "64MiB", unit: "bytes",
+    meaning: "size of a record; a larger one is rejected",
+  },
+  maxDepth: {
+    argument: "N", schema: count(2, 4096), fallback: "64", unit: "elements",
+    meaning: "nesting, the root counts 1; a record that goes deeper is rejected",
+  },
+  maxAttributes: {
+    argument: "N", schema: count(1, 65_536), fallback: "256", unit: "attributes",
+    meaning: "attributes of an element; a record with more is rejected",
+  },
+  maxNameBytes: {
+    argument: "BYTES", schema: byteSize(16, MIB), fallback: "1024", unit: "bytes",
+    meaning: "length of a name; a record with a longer one is rejected",
+  },
+  maxInflatedBytes: {
+    argument: "BYTES", schema: byteSize(MIB, 1024 * TIB), fallback: "1TiB", unit: "bytes",
+    meaning: "size of an inflated file; a larger one fails",
+  },
+  maxInflateRatio: {
+    argument: "N", schema: count(1), fallback: "200", unit: "inflated bytes per compressed byte",
+    meaning: "a file that inflates further fails",
+  },
+} as const satisfies Record<string, Option>;
+
+export type OptionKey = keyof typeof OPTIONS;
+
+/** The resolved values: null only where an option may be left unset. */
+export type Values = {
+  readonly [K in OptionKey]:
+    | z.output<(typeof OPTIONS)[K]["schema"]>
+    | ((typeof OPTIONS)[K]["fallback"] extends null ? null : never);
+};
+
+export const OPTION_KEYS = Object.keys(OPTIONS) as OptionKey[];
+
+/** The option itself, with the members it leaves out. */
+export function optionOf(key: OptionKey): Option {
+  return OPTIONS[key];
+}
+
+/** `maxDepth` → `--max-depth`. */
+export function flagOf(key: OptionKey): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}
+
+/** `maxDepth` → `DEADWAX_MAX_DEPTH`. */
+export function envOf(key: OptionKey): string {
+  return optionOf(key).env ?? `DEADWAX_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
+}
+
+/** Upstream's rule for MAX_WORKERS: an unsigned number of at least 1, anything else is ignored. */
+function maxWorkers(value: string): string | undefined {
+  const workers = lenientU64(value);
+  return workers === undefined ? undefined : String(Math.max(workers, 1));
+}

@@ -1,0 +1,129 @@
+import { DumpError } from "../errors.ts";
+import type { Checkpoint, DataType } from "../model.ts";
+import type { ParsePool } from "../parse/pool.ts";
+import { type Destination, runFile } from "../pipeline.ts";
+import { outputFolder } from "../sink/index.ts";
+import type { Sink } from "../sink/sink.ts";
+import type { InputFile } from "../source/inputs.ts";
+import type { SourceState } from "../state/marker.ts";
+import type { StateStore } from "../state/store.ts";
+import type { FileOutcome } from "../tally.ts";
+import type { Telemetry } from "../telemetry.ts";
+import { holdsCheckpoint, type OpenTypes, openDestination } from "./destination.ts";
+import type { ExtractRequest, TypeReport } from "./request.ts";
+
+/** What the files of a run share. */
+export interface RunContext {
+  readonly request: ExtractRequest;
+  readonly pool: ParsePool;
+  readonly sink: Sink;
+  readonly store: StateStore | null;
+  readonly types: OpenTypes;
+  readonly telemetry: Telemetry;
+  readonly stopping: AbortSignal;
+  readonly signal: AbortSignal;
+}
+
+/** A file's outcome and what is reported of it. */
+export interface FileResult {
+  readonly outcome: FileOutcome;
+  readonly report: TypeReport;
+}
+
+/** Brings one file into the sink, from its checkpoint if there is one that still holds. */
+export async function extractFile(input: InputFile, source: SourceState | null, run: RunContext): Promise<FileResult> {
+  const { request, pool, sink, store, telemetry, stopping, signal } = run;
+  const { name } = input;
+  const folder = outputFolder(sink, request.version) ?? request.stateRoot;
+  const started = performance.now();
+  const { checkpoint: from, batches, opened } = await resumePoint(input, source, folder, run);
+  await using held = opened ?? nothing;
+  if (source !== null && input.dataType !== null) {
+    await store?.apply({ type: "file-started", file: name, dataType: input.dataType, source, resumed: from !== null });
+  }
+  telemetry.fileStarted(name, input.dataType, from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset, compressedBytes: from.resume.compressedOffset });
+  let sent = batches;
+  await using pieces = pool.pull(name, { ...sourceOptions(request), path: input.path, dataType: input.dataType, resume: from?.resume ?? null });
+  const outcome = await runFile(
+    {
+      name,
+      version: request.version,
+      contract: request.contract,
+      pieces,
+      from,
+      limit: request.limit,
+      rejectsMax: request.limits.rejectsMax,
+      open: async (dataType) => {
+        claim(run, dataType, name);
+        if (opened !== null) return opened;
+        if (source !== null && input.dataType === null) await store?.apply({ type: "file-started", file: name, dataType, source, resumed: false });
+        return openDestination(sink, { version: request.version, dataType, contract: request.contract }, folder, null, signal);
+      },
+      onAccepted: (piece, batch) => {
+        sent += batch.ends.length > 0 ? 1 : 0;
+        const { read, empty, unknownIds, xmlBytes, compressedBytes } = piece;
+        const { dataType, rejects } = batch;
+        telemetry.batchWritten(name, { dataType, read, written: batch.ends.length, empty, unknownIds, rejects, xmlBytes, compressedBytes });
+      },
+      save:
+        store === null
+          ? null
+          : async (checkpoint) => {
+              await store.apply({ type: "progress", file: name, checkpoint, batches: sent });
+              telemetry.checkpointSaved(name, { ordinal: checkpoint.ordinal, offset: checkpoint.resume.recordOffset });
+            },
+    },
+    stopping,
+    signal,
+  );
+  const seconds = (performance.now() - started) / 1000;
+  if (outcome.how === "end" && source?.verified && store !== null) {
+    await store.apply({ type: "file-completed", file: name, counts: outcome.counts, digest: outcome.digest, batches: sent });
+  }
+  if (outcome.how !== "stopped") telemetry.fileCompleted(name, seconds);
+  void held;
+  return { outcome, report: toReport(outcome, from, seconds, pool.threads) };
+}
+
+const nothing: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
+
+/** The checkpoint to go on from, with the destination opened behind it. */
+async function resumePoint(
+  input: InputFile,
+  source: SourceState | null,
+  folder: string | null,
+  { request, sink, store, types, telemetry, signal }: RunContext,
+): Promise<{ checkpoint: Checkpoint | null; batches: number; opened: Destination | null }> {
+  const fresh = { checkpoint: null, batches: 0, opened: null };
+  if (source === null || store === null || request.force) return fresh;
+  const resume = store.resume(input.name, source);
+  if (resume.kind !== "resume") return fresh;
+  const dataType = input.dataType ?? store.fileState(input.name)?.dataType ?? null;
+  if (dataType === null) return fresh;
+  claim({ types }, dataType, input.name);
+  const target = { version: request.version, dataType, contract: request.contract };
+  const opened = await holdsCheckpoint(sink, target, folder, resume.checkpoint, signal);
+  if (opened === null) {
+    telemetry.warned(`${input.name}: ${sink.name} no longer holds what the last checkpoint vouches for; extracting from the first record`);
+    return fresh;
+  }
+  return { checkpoint: resume.checkpoint, batches: resume.batches, opened };
+}
+
+function claim({ types }: Pick<RunContext, "types">, dataType: DataType, name: string): void {
+  const holder = types.claim(dataType, name);
+  if (holder !== null) throw new DumpError("CONFIG_INVALID", `${holder} and ${name} both hold ${dataType}; extract them one at a time`);
+}
+
+function sourceOptions({ contract, backend, checkpointRecords, checkpointMs, limits, stateRoot }: ExtractRequest) {
+  const { rejectsMax: _, ...native } = limits;
+  const keep = stateRoot !== null;
+  return { contract, backend, ...native, checkpointRecords: keep ? checkpointRecords : 0, checkpointMs: keep ? checkpointMs : 0 };
+}
+
+function toReport({ counts, xmlBytes, inflatedOffset, digest }: FileOutcome, from: Checkpoint | null, seconds: number, threads: number): TypeReport {
+  const { read, written, rejected, empty } = counts;
+  const inflatedBytes = inflatedOffset - (from?.resume.inflatedOffset ?? 0);
+  const resumedFrom = from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset };
+  return { read, written, rejected, empty, xmlBytes, inflatedBytes, seconds: Math.round(seconds * 1000) / 1000, threads, digest, resumedFrom };
+}

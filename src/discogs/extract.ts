@@ -1,0 +1,157 @@
+import { DumpError } from "../errors.ts";
+import type { DataType } from "../model.ts";
+import { ParsePool } from "../parse/pool.ts";
+import { openSink } from "../sink/index.ts";
+import type { InputFile } from "../source/inputs.ts";
+import { lockRoot } from "../state/lock.ts";
+import type { SourceState } from "../state/marker.ts";
+import { StateStore } from "../state/store.ts";
+import type { Telemetry } from "../telemetry.ts";
+import { OpenTypes } from "./destination.ts";
+import { extractFile, type FileResult, type RunContext } from "./extract-file.ts";
+import { mapBounded } from "./map-bounded.ts";
+import type { ExtractReport, ExtractRequest, TypeReport } from "./request.ts";
+import { ensureSound, verifyStreamed } from "./verify-files.ts";
+
+/** What the process lends a run: `stopping` asks to end at the next checkpoint, `signal` breaks off. */
+export interface ExtractContext {
+  readonly stopping: AbortSignal;
+  readonly signal: AbortSignal;
+  readonly telemetry: Telemetry;
+}
+
+/**
+ * Brings one version into a sink: lock, state, verify every file, extract every file, complete. Throws the first {@link DumpError} once
+ * all files have come as far as they can.
+ */
+export async function extract(request: ExtractRequest, { stopping, signal, telemetry }: ExtractContext): Promise<ExtractReport> {
+  const { version, contract, stateRoot, threads, chunkBytes } = request;
+  await using _lock = stateRoot === null ? noLock : await lockRoot(stateRoot);
+  await using sink = openSink(request.sinkUrl);
+  telemetry.runStarted({ version, contract, sink: sink.name, threads, files: request.inputs });
+  let ending: "complete" | "incomplete" | "stopped" | "failed" = "failed";
+  try {
+    await sink.check(signal);
+    const key = { sink: sink.name, contract, rulesDigest: null };
+    const store = stateRoot === null ? null : await StateStore.open(stateRoot, version, key, { onWarning: (text) => telemetry.warned(text) });
+    await using pool = new ParsePool({ threads, chunkBytes });
+    const run: RunContext = { request, pool, sink, store, types: new OpenTypes(), telemetry, stopping, signal };
+    const report = await runVersion(run);
+    ending = report.complete ? "complete" : stopping.aborted ? "stopped" : "incomplete";
+    return report;
+  } catch (error) {
+    if (stopping.aborted) ending = "stopped";
+    throw error;
+  } finally {
+    telemetry.runEnded(ending);
+  }
+}
+
+const noLock: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
+
+async function runVersion(run: RunContext): Promise<ExtractReport> {
+  const { request, store, telemetry, stopping } = run;
+  const names = request.inputs.map((input) => input.name);
+  const decision = store?.decide({ force: request.force, files: names }) ?? "continue";
+  if (decision === "reprocess") await store?.apply({ type: "reprocess" });
+  const pending = new Set(store === null || request.force ? names : store.pendingFiles(names));
+  const done = request.inputs.filter((input) => !pending.has(input.name));
+  const types: Partial<Record<DataType, TypeReport>> = {};
+  for (const input of done) {
+    telemetry.fileSkipped(input.name);
+    addKnown(types, input, run);
+  }
+  const todo = request.inputs.filter((input) => pending.has(input.name));
+  if (todo.length > 0) {
+    const sources = await inPhase(run, "download", () => verifyAll(todo, run));
+    await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
+  }
+  const outcome = store?.outcome(names) ?? null;
+  if (outcome === "complete" && decision !== "skip") {
+    await store?.apply({ type: "processing-completed" });
+    await store?.apply({ type: "publishing-completed" });
+  }
+  const clean = Object.values(types).every((type) => type.rejected === 0);
+  const all = Object.keys(types).length === request.inputs.length;
+  const complete = all && clean && !stopping.aborted && request.limit === null && request.verify !== "stream" && outcome !== "open";
+  return { version: request.version, contract: request.contract, complete, types };
+}
+
+/** Runs a phase; its failure stands in the state marker before it is told. */
+async function inPhase<T>({ store, request, signal }: RunContext, phase: "download" | "processing", work: () => Promise<T>): Promise<T> {
+  const filesTotal = request.inputs.length;
+  if (phase === "download") await store?.apply({ type: "download-started", filesTotal });
+  else await store?.apply({ type: "processing-started", filesTotal });
+  try {
+    const result = await work();
+    if (phase === "download") await store?.apply({ type: "download-completed" });
+    return result;
+  } catch (error) {
+    if (!signal.aborted && error instanceof FileError) {
+      await store?.apply({ type: "phase-failed", phase, error: error.cause.message, file: error.file }).catch(() => {}); // the first failure is the one to tell
+      throw error.cause;
+    }
+    throw error;
+  }
+}
+
+/** A failure that belongs to one file. */
+class FileError extends Error {
+  readonly file: string;
+  override readonly cause: Error;
+
+  constructor(file: string, cause: Error) {
+    super(cause.message);
+    this.file = file;
+    this.cause = cause;
+  }
+}
+
+async function ofFile<T>(input: InputFile, { telemetry, signal }: RunContext, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof DumpError && !signal.aborted) telemetry.fileFailed(input.name, error);
+    throw new FileError(input.name, error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+async function verifyAll(todo: readonly InputFile[], run: RunContext): Promise<Map<string, SourceState | null>> {
+  const { store, request } = run;
+  const sources = new Map<string, SourceState | null>();
+  await mapBounded(todo, request.filesAtOnce, (input) =>
+    ofFile(input, run, async () => {
+      const source = await ensureSound(input, run);
+      sources.set(input.name, source);
+      if (source !== null && input.dataType !== null) await store?.apply({ type: "file-present", file: input.name, dataType: input.dataType, source });
+    }),
+  );
+  return sources;
+}
+
+async function extractAll(
+  todo: readonly InputFile[],
+  sources: ReadonlyMap<string, SourceState | null>,
+  types: Partial<Record<DataType, TypeReport>>,
+  run: RunContext,
+): Promise<void> {
+  await mapBounded(todo, run.request.filesAtOnce, async (input) => {
+    if (run.stopping.aborted) return;
+    const { outcome, report } = await ofFile(input, run, async (): Promise<FileResult> => {
+      const result = await extractFile(input, sources.get(input.name) ?? null, run);
+      if (run.request.verify === "stream" && result.outcome.how === "end") await verifyStreamed(input, run);
+      return result;
+    });
+    if (outcome.dataType !== null) types[outcome.dataType] = report;
+  });
+}
+
+/** The report of a file that an earlier run has completed. */
+function addKnown(types: Partial<Record<DataType, TypeReport>>, input: InputFile, { store, pool }: RunContext): void {
+  const state = store?.fileState(input.name);
+  const dataType = state?.dataType ?? input.dataType;
+  if (dataType === null || dataType === undefined) return;
+  const { read, written, rejected, empty } = state?.counts ?? { read: 0, written: 0, rejected: 0, empty: 0 };
+  const digest = state?.digest ?? "0".repeat(64);
+  types[dataType] = { read, written, rejected, empty, xmlBytes: 0, inflatedBytes: 0, seconds: 0, threads: pool.threads, digest, resumedFrom: null };
+}

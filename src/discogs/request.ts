@@ -1,0 +1,73 @@
+import type { Contract, DataType } from "../model.ts";
+import type { InputFile } from "../source/inputs.ts";
+
+export const VERIFY_MODES = ["auto", "full", "stream"] as const;
+/** `auto`: the published SHA-256, else a full pass over the gzip; `full`: always the pass, and the SHA-256 too; `stream`: only while reading. */
+export type VerifyMode = (typeof VERIFY_MODES)[number];
+
+export const BACKENDS = ["zlib-ng", "zlib-rs"] as const;
+/** The library that inflates. */
+export type Backend = (typeof BACKENDS)[number];
+
+/** What a hostile or broken dump may cost. */
+export interface ExtractLimits {
+  readonly recordBytesMax: number;
+  readonly depthMax: number;
+  readonly attributesMax: number;
+  readonly nameBytesMax: number;
+  /** Malformed records of one file; one more fails it. */
+  readonly rejectsMax: number;
+  readonly rejectRawBytesMax: number;
+  readonly inflatedBytesMax: number;
+  /** Inflated bytes per compressed byte. */
+  readonly inflateRatioMax: number;
+}
+
+/** Everything one run needs to know, resolved: nothing in it has a default any more. */
+export interface ExtractRequest {
+  readonly version: string;
+  readonly inputs: readonly InputFile[];
+  readonly contract: Contract;
+  readonly sinkUrl: string;
+  /** Folder of the state marker, or null if this run keeps no state. */
+  readonly stateRoot: string | null;
+  /** Start afresh whatever the state marker says. */
+  readonly force: boolean;
+  /** Stop each file after so many records. */
+  readonly limit: number | null;
+  readonly verify: VerifyMode;
+  /** Threads of the pool. */
+  readonly threads: number;
+  readonly filesAtOnce: number;
+  readonly chunkBytes: number;
+  readonly backend: Backend;
+  readonly checkpointRecords: number;
+  readonly checkpointMs: number;
+  readonly limits: ExtractLimits;
+}
+
+/** What became of one file. Conservation: `read` = `written` + `rejected` + `empty`. */
+export interface TypeReport {
+  readonly read: number;
+  readonly written: number;
+  readonly rejected: number;
+  readonly empty: number;
+  /** Bytes of XML that this run parsed. */
+  readonly xmlBytes: number;
+  /** Bytes that this run inflated, those before the point of resuming included. */
+  readonly inflatedBytes: number;
+  readonly seconds: number;
+  readonly threads: number;
+  /** Order-free digest of what was written, 64 hex digits. */
+  readonly digest: string;
+  readonly resumedFrom: { readonly ordinal: number; readonly offset: number } | null;
+}
+
+/** What became of a run: the object that `--output json` ends with. */
+export interface ExtractReport {
+  readonly version: string;
+  readonly contract: Contract;
+  /** Every file was read to its sound end and delivered. */
+  readonly complete: boolean;
+  readonly types: Readonly<Partial<Record<DataType, TypeReport>>>;
+}

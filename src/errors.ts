@@ -1,0 +1,36 @@
+/** Every code a {@link DumpError} can carry. Codes are API: they appear in logs, reports and the README. */
+export const ERROR_CODES = {
+  CONFIG_INVALID: { exit: 2, meaning: "an option, variable or argument is not usable" },
+  SOURCE_MISSING: { exit: 4, meaning: "the dump, or a complete version of it, is not there" },
+  SOURCE_UNREADABLE: { exit: 4, meaning: "the dump cannot be read" },
+  SOURCE_CORRUPT: { exit: 4, meaning: "the gzip is damaged, cut short, followed by other bytes, or not the published bytes" },
+  SOURCE_MALFORMED: { exit: 4, meaning: "the XML around the records is broken: no root, no closing root tag, a second root, text around it" },
+  SOURCE_CHANGED: { exit: 4, meaning: "the dump changed while it was being read" },
+  SOURCE_TOO_LARGE: { exit: 4, meaning: "the dump inflates beyond the byte or ratio limit" },
+  RECORDS_REJECTED: { exit: 4, meaning: "more records are malformed than the limit allows" },
+  SINK_UNAVAILABLE: { exit: 5, meaning: "the destination cannot be opened or written" },
+  SINK_FULL: { exit: 5, meaning: "the destination is out of space" },
+  STATE_LOCKED: { exit: 6, meaning: "another process works on the same root" },
+  STATE_TOO_NEW: { exit: 6, meaning: "the state marker was written by a newer deadwax" },
+  STATE_UNWRITABLE: { exit: 6, meaning: "the state marker cannot be written" },
+  INTERNAL: { exit: 1, meaning: "a defect in deadwax; please report it" },
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** A failure we expect: `code` for programs, `message` for people, `cause` for whoever debugs it. */
+export class DumpError extends Error {
+  override readonly name = "DumpError";
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** The operating system's code of an error (`ENOSPC`, `EACCES`, ...), if it has one. */
+export function systemCode(error: unknown): string | undefined {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" ? code : undefined;
+}

@@ -1,0 +1,98 @@
+/** The words of the project as types; see "Words" in CONTRIBUTING.md. */
+
+export const DATA_TYPES = ["artists", "labels", "masters", "releases"] as const;
+/** One of the four files of a dump. */
+export type DataType = (typeof DATA_TYPES)[number];
+
+export const CONTRACTS = ["topic", "fanout"] as const;
+/** The dialect of the message bodies: `topic` keeps the XML's shape, `fanout` is normalised per data type. */
+export type Contract = (typeof CONTRACTS)[number];
+
+/** Where in a dump a record stands, enough to find it again. */
+export interface RecordPosition {
+  /** Zero-based number of the record in its file, counting every record read. */
+  readonly ordinal: number;
+  /** Byte offset of the record's `<` in the inflated XML. */
+  readonly offset: number;
+}
+
+/** A record that could not be delivered, and why. */
+export interface RejectedRecord {
+  /** Byte offset of its first byte in the inflated XML. */
+  readonly offset: number;
+  /** Its id, if one could be read. */
+  readonly id: string | null;
+  /** A stable word for the fault, such as `end-tag-mismatch`. */
+  readonly kind: string;
+  /** The fault in words, with the byte offset where it was noticed. */
+  readonly message: string;
+  /** Its raw XML, lossily decoded and cut at the raw limit. */
+  readonly raw: string;
+}
+
+/** Records of one data type on their way to a sink. */
+export interface Batch {
+  readonly version: string;
+  readonly dataType: DataType;
+  readonly contract: Contract;
+  /** Ordinal of the first record; with `version` and `dataType` it names each message stably. */
+  readonly firstOrdinal: number;
+  /** Message bodies, each followed by one LF. Valid until `write` has resolved; may be shared memory. */
+  readonly bytes: Uint8Array;
+  /** End offset of each body in `bytes`, without its LF; ascending. */
+  readonly ends: Uint32Array;
+  readonly rejects: readonly RejectedRecord[];
+}
+
+/** What a sink needs to find its place again after a restart; plain JSON, kept in the checkpoint. */
+export type SinkPosition = { readonly [key: string]: number | string };
+
+/** What was counted of one file so far. Conservation: `read` = `written` + `rejected` + `empty`. */
+export interface Counts {
+  /** Counted by the splitter, before a record is parsed. */
+  readonly read: number;
+  /** Counted behind the sink's acceptance. */
+  readonly written: number;
+  readonly rejected: number;
+  /** Records that are not objects, such as `<artist/>`; the contract has no message for them. */
+  readonly empty: number;
+  /** Of `written`: records without a usable id, delivered as `unknown`. */
+  readonly unknownIds: number;
+}
+
+/** Everything the native inflater and splitter need to go on in the middle of a file. */
+export interface ResumePoint {
+  /** Byte offset in the compressed file of the first byte not yet wholly consumed; equals `inflatedOffset` for plain XML. */
+  readonly compressedOffset: number;
+  /** Bits of the byte before `compressedOffset` that are still to be used, 0 to 7. */
+  readonly bits: number;
+  /** CRC-32 of the gzip member's inflated bytes so far. */
+  readonly memberCrc: number;
+  /** Inflated bytes of the gzip member so far. */
+  readonly memberBytes: number;
+  /** Inflated bytes before this point. */
+  readonly inflatedOffset: number;
+  /** The last 32 KiB of inflated bytes, deflated (raw) and in base64; empty for plain XML. */
+  readonly window: string;
+  /** Offset in the inflated bytes of the first record boundary at or after this point. */
+  readonly recordOffset: number;
+  /** Name of the root element. */
+  readonly rootName: string;
+  /** The bytes from LF to `<` before the file's first record, or null if it did not start a line. */
+  readonly lineForm: string | null;
+}
+
+/** The point up to which a sink has made everything durable, and how to go on from there. */
+export interface Checkpoint {
+  readonly resume: ResumePoint;
+  /** Records read before the point: the ordinal of the next one. */
+  readonly ordinal: number;
+  /** Id of the last record written before the point. */
+  readonly lastId: string | null;
+  readonly counts: Counts;
+  /** Order-free digest of what was written: 64 hex digits, see `digest` in the README. */
+  readonly digest: string;
+  readonly sink: SinkPosition;
+  /** Bytes of the rejects file that belong to the records before the point. */
+  readonly rejectBytes: number;
+}

@@ -1,0 +1,127 @@
+import { type Piece, stopSource } from "../../native/index.js";
+import type { DumpError } from "../errors.ts";
+import type { DataType, RejectedRecord, ResumePoint } from "../model.ts";
+import { toDumpError } from "./fault.ts";
+import type { Slots } from "./slots.ts";
+
+/** A piece of a file with its bodies at hand. */
+export interface ParsedPiece extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "resume" | "dataType" | "lastId"> {
+  readonly dataType: DataType | null;
+  readonly lastId: string | null;
+  readonly rejects: readonly RejectedRecord[];
+  /** How to go on behind this piece, if a checkpoint is due. */
+  readonly resume: ResumePoint | null;
+  /** Set if the file is at its end because it is broken; the records before the fault are in this piece. */
+  readonly error: DumpError | null;
+  /** Message bodies, each followed by one LF. */
+  readonly body: Uint8Array;
+  /** End offset of each body in `body`, without its LF. */
+  readonly ends: Uint32Array;
+  /** SHA-256 of each record, 32 bytes each. */
+  readonly sha256: Uint8Array;
+  /** Gives the memory back; the views must not be used afterwards. */
+  release(): void;
+}
+
+interface Pulling {
+  readonly name: string;
+  readonly handle: number;
+  /** Pulls in flight at most. */
+  readonly lanes: number;
+  readonly slots: Slots;
+  readonly pull: (slot: number) => Promise<Piece>;
+  readonly view: (slot: number) => Uint8Array;
+  readonly close: () => void;
+}
+
+/**
+ * The pieces of one file, in order. Pulls run side by side and answer in any order; each holds a slot from before it starts until its
+ * records are accepted, so that a file that is not consumed does not go on.
+ */
+export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable {
+  readonly #pulling: Pulling;
+  /** Answers that came before their turn, by number. */
+  readonly #early = new Map<number, { piece: Piece; slot: number }>();
+  readonly #lanes: Promise<void>[];
+  #next = 0;
+  #ended = false;
+  #failure: unknown = null;
+  #wake: () => void = () => {};
+
+  constructor(pulling: Pulling) {
+    this.#pulling = pulling;
+    this.#lanes = Array.from({ length: pulling.lanes }, () => this.#lane());
+  }
+
+  /** One pull after the other, until the file ends. */
+  async #lane(): Promise<void> {
+    const { slots, pull } = this.#pulling;
+    while (!this.#ended) {
+      const slot = await slots.take();
+      if (this.#ended) return slots.release(slot);
+      try {
+        const piece = await pull(slot);
+        this.#early.set(piece.seq, { piece, slot });
+        this.#ended ||= piece.end || piece.fault != null;
+      } catch (error) {
+        slots.release(slot);
+        this.#failure ??= error;
+        this.#ended = true;
+      }
+      this.#wake();
+    }
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ParsedPiece> {
+    for (;;) {
+      const answer = this.#early.get(this.#next);
+      if (answer === undefined) {
+        if (this.#failure !== null) throw this.#failure;
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+        continue;
+      }
+      this.#early.delete(this.#next);
+      this.#next += 1;
+      const piece = this.#open(answer.piece, answer.slot);
+      yield piece;
+      if (piece.end || piece.error !== null) return;
+    }
+  }
+
+  #open(answer: Piece, slot: number): ParsedPiece {
+    const { fault, own, table, rejects, resume, dataType, lastId, ...piece } = answer;
+    const { name, slots, view } = this.#pulling;
+    const memory = own ?? view(slot);
+    const n = piece.records;
+    const words = Math.ceil((n * 4) / 8) * 8;
+    const at = memory.byteOffset + table;
+    let held = true;
+    return {
+      ...piece,
+      dataType: (dataType ?? null) as DataType | null,
+      lastId: lastId ?? null,
+      rejects: rejects.map((reject) => ({ ...reject, id: reject.id ?? null })),
+      resume: resume ? { ...resume, lineForm: resume.lineForm ?? null } : null,
+      error: fault ? toDumpError(name, fault) : null,
+      body: memory.subarray(0, piece.bytes),
+      ends: new Uint32Array(memory.buffer, at, n),
+      sha256: new Uint8Array(memory.buffer, at + 2 * words + n * 24, n * 32),
+      release: () => {
+        if (held) slots.release(slot);
+        held = false;
+      },
+    };
+  }
+
+  /** Ends the pulling: nothing new is begun, what runs is waited for, and then the file is closed. Pieces handed out are released by their holder. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ended = true;
+    stopSource(this.#pulling.handle);
+    await Promise.all(this.#lanes);
+    for (const { slot } of this.#early.values()) this.#pulling.slots.release(slot);
+    this.#early.clear();
+    this.#pulling.close();
+  }
+}

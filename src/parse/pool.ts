@@ -1,0 +1,123 @@
+import { Piscina } from "piscina";
+import { closeSource, closeVerify, type Piece, openSource, openVerify, type SourceOptions, type VerifyStep } from "../../native/index.js";
+import { DumpError } from "../errors.ts";
+import type { ResumePoint } from "../model.ts";
+import { openingError, toDumpError } from "./fault.ts";
+import { PieceStream } from "./piece-stream.ts";
+import { Slots } from "./slots.ts";
+import type { WorkerData, WorkerTask } from "./task.ts";
+
+/** A slot holds twice the XML of a piece, and this many bytes more for tables and odd pieces. */
+const SLOT_EXTRA_BYTES = 512 * 1024;
+/** Pieces in flight for each thread: one in work, one behind it. */
+const PIECES_PER_THREAD = 2;
+/** Compressed bytes of one step of verification, so that stopping does not take long. */
+const VERIFY_STEP_BYTES = 16 * 1024 * 1024;
+
+export interface PoolOptions {
+  readonly threads: number;
+  /** Inflated bytes that a piece aims at. */
+  readonly chunkBytes: number;
+}
+
+/** A file to pull, from its beginning or from a point in it. */
+export interface PullRequest extends Omit<SourceOptions, "chunkBytes" | "resume"> {
+  readonly resume: ResumePoint | null;
+}
+
+/** What a verification computes. */
+export interface VerifyRequest {
+  readonly path: string;
+  readonly sha256: boolean;
+  readonly inflate: boolean;
+  readonly backend: SourceOptions["backend"];
+  readonly inflatedBytesMax: number;
+  readonly inflateRatioMax: number;
+}
+
+/**
+ * The worker threads. They pull: a task carries only a file's handle and a slot, the thread inflates, parses and hashes the next piece
+ * by itself, and what comes back is a few numbers. No XML crosses a thread, and bodies lie in shared memory.
+ */
+export class ParsePool implements AsyncDisposable {
+  readonly threads: number;
+  readonly #chunkBytes: number;
+  readonly #slotBytes: number;
+  readonly #memory: SharedArrayBuffer;
+  readonly #slots: Slots;
+  readonly #slotCount: number;
+  readonly #piscina: Piscina<WorkerTask, unknown>;
+
+  constructor({ threads, chunkBytes }: PoolOptions) {
+    this.threads = threads;
+    this.#chunkBytes = chunkBytes;
+    this.#slotBytes = Math.ceil((2 * chunkBytes + SLOT_EXTRA_BYTES) / 8) * 8;
+    this.#slotCount = PIECES_PER_THREAD * threads;
+    this.#memory = new SharedArrayBuffer(this.#slotCount * this.#slotBytes);
+    this.#slots = new Slots(this.#slotCount);
+    const workerData: WorkerData = { memory: this.#memory, slotBytes: this.#slotBytes, slots: this.#slotCount };
+    this.#piscina = new Piscina({
+      filename: new URL("./worker.js", import.meta.url).href,
+      workerData,
+      minThreads: threads,
+      maxThreads: threads,
+      concurrentTasksPerWorker: PIECES_PER_THREAD,
+      idleTimeout: Number.POSITIVE_INFINITY,
+      atomics: "disabled",
+      recordTiming: false,
+    });
+  }
+
+  /** Opens a file and pulls its pieces, in file order. */
+  pull(name: string, { resume, ...options }: PullRequest): PieceStream {
+    let handle: number;
+    try {
+      handle = openSource({ ...options, chunkBytes: this.#chunkBytes, ...(resume === null ? {} : { resume }) }).handle;
+    } catch (error) {
+      throw openingError(name, error);
+    }
+    return new PieceStream({
+      name,
+      handle,
+      lanes: this.#slotCount,
+      slots: this.#slots,
+      pull: (slot) => this.#run({ kind: "pull", handle, slot }) as Promise<Piece>,
+      view: (slot) => new Uint8Array(this.#memory, slot * this.#slotBytes, this.#slotBytes),
+      close: () => closeSource(handle),
+    });
+  }
+
+  /** Reads a whole file on a worker thread; resolves with its SHA-256 if that was asked for. */
+  async verify(name: string, request: VerifyRequest, onProgress: (compressedBytes: number) => void, signal: AbortSignal): Promise<{ sha256: string | null }> {
+    let handle: number;
+    try {
+      handle = openVerify(request);
+    } catch (error) {
+      throw openingError(name, error);
+    }
+    try {
+      for (;;) {
+        signal.throwIfAborted();
+        const step = (await this.#run({ kind: "verify", handle, bytes: VERIFY_STEP_BYTES })) as VerifyStep;
+        if (step.fault) throw toDumpError(name, step.fault);
+        onProgress(step.compressedBytes);
+        if (step.done) return { sha256: step.sha256 ?? null };
+      }
+    } finally {
+      closeVerify(handle);
+    }
+  }
+
+  /** Everything that goes wrong in a worker beside what it answers is a defect. */
+  async #run(task: WorkerTask): Promise<unknown> {
+    try {
+      return await this.#piscina.run(task);
+    } catch (cause) {
+      throw new DumpError("INTERNAL", `a worker thread failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#piscina.destroy();
+  }
+}

@@ -1,0 +1,85 @@
+import { Checkpointer } from "./checkpointer.ts";
+import { DumpError } from "./errors.ts";
+import type { Batch, Checkpoint, Contract, DataType, RejectedRecord, SinkPosition } from "./model.ts";
+import type { ParsedPiece } from "./parse/piece-stream.ts";
+import { type FileOutcome, Tally } from "./tally.ts";
+
+/** Where the records of one file go: a sink's writer and the log of rejects, opened once the data type is known. */
+export interface Destination extends AsyncDisposable {
+  /** Resolves once the sink has accepted the batch. */
+  write(batch: Batch, signal: AbortSignal): Promise<void>;
+  /** Keeps rejects where people find them. */
+  reject(rejects: readonly RejectedRecord[]): Promise<void>;
+  /** Makes durable what was accepted when it was called. */
+  sync(signal: AbortSignal): Promise<{ sink: SinkPosition; rejectBytes: number }>;
+  /** The file is complete. */
+  finish(signal: AbortSignal): Promise<void>;
+}
+
+/** One file on its way. */
+export interface FileRun {
+  readonly name: string;
+  readonly version: string;
+  readonly contract: Contract;
+  /** The file's records, from `from` on. */
+  readonly pieces: AsyncIterable<ParsedPiece>;
+  readonly from: Checkpoint | null;
+  /** Stop after so many records. */
+  readonly limit: number | null;
+  readonly rejectsMax: number;
+  readonly open: (dataType: DataType) => Promise<Destination>;
+  /** Told what the destination has accepted. */
+  readonly onAccepted: (piece: ParsedPiece, batch: Batch) => void;
+  /** Saves a checkpoint, or null if this run keeps none. Never called before everything in front of it is durable. */
+  readonly save: ((checkpoint: Checkpoint) => Promise<void>) | null;
+}
+
+/**
+ * The path of a record. Pieces arrive in file order, parsed and hashed; the destination accepts one after another; checkpoints follow
+ * behind what it has made durable. `stopping` is looked at between pieces, `signal` breaks off whatever waits.
+ */
+export async function runFile(file: FileRun, stopping: AbortSignal, signal: AbortSignal): Promise<FileOutcome> {
+  const tally = new Tally(file.from, file.limit);
+  const checkpoints = new Checkpointer(file.save, signal);
+  let destination: Destination | null = null;
+  try {
+    for await (const piece of file.pieces) {
+      try {
+        destination ??= piece.dataType === null ? null : await file.open(piece.dataType);
+        const batch = tally.cut(piece, file);
+        await refuseTooMany(file, tally, batch, destination);
+        await destination?.write(batch, signal); // resolves only when the destination has accepted it
+        await destination?.reject(batch.rejects);
+        tally.add(piece, batch);
+        file.onAccepted(piece, batch);
+        if (piece.error !== null) throw piece.error;
+        if (piece.end || tally.full) {
+          await checkpoints.settle();
+          if (piece.end) tally.assertConserved(file.name);
+          await destination?.finish(signal);
+          return tally.outcome(piece.end ? "end" : "limit");
+        }
+        if (destination !== null && piece.resume !== null) await checkpoints.offer(destination, tally.at(piece.resume), stopping.aborted);
+        if (stopping.aborted && checkpoints.idle) return tally.outcome("stopped");
+      } finally {
+        piece.release(); // its slot may be filled again
+      }
+    } // leaving the loop ends the pulling
+    throw new DumpError("INTERNAL", `${file.name}: the pieces ended before the file did`);
+  } finally {
+    await checkpoints.drain(); // nothing is synced once the destination is closed
+    await destination?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Fails the file at the reject that is one too many; what was rejected so far stays to be read. */
+async function refuseTooMany(file: FileRun, tally: Tally, batch: Batch, destination: Destination | null): Promise<void> {
+  const room = file.rejectsMax - tally.counts.rejected;
+  if (batch.rejects.length <= room) return;
+  await destination?.reject(batch.rejects.slice(0, room + 1));
+  const last = batch.rejects[room];
+  throw new DumpError(
+    "RECORDS_REJECTED",
+    `${file.name}: more than ${file.rejectsMax} malformed records, the last one at byte ${last?.offset} (${last?.kind}); fetch the file again, or raise --max-rejects`,
+  );
+}

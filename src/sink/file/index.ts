@@ -1,0 +1,68 @@
+import { randomBytes } from "node:crypto";
+import { open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { DumpError } from "../../errors.ts";
+import type { SinkPosition } from "../../model.ts";
+import { diskError } from "../disk-errors.ts";
+import { makeFolder } from "../folders.ts";
+import type { Sink, SinkWriter, Target } from "../sink.ts";
+import { type FileSinkConfig, parseFileUrl } from "./config.ts";
+import { GzipWriter } from "./gzip.ts";
+import { PartialFile } from "./partial-file.ts";
+import { PlainWriter } from "./plain.ts";
+
+/** Bytes written to prove that there is room: an empty file can be made on a full disk. */
+const PROBE_BYTES = 4096;
+
+/** Opens the sink of a `file:` URL. */
+export function openFileSink(url: string): FileSink {
+  return new FileSink(parseFileUrl(url));
+}
+
+/** Writes `DIR/<version>/<type>.ndjson`, or `.ndjson.gz`: one message body a line, byte for byte. */
+export class FileSink implements Sink {
+  readonly name: string;
+  readonly resumable = true;
+  readonly #config: FileSinkConfig;
+
+  constructor(config: FileSinkConfig) {
+    this.#config = config;
+    this.name = `file:${config.folder}${config.compress === "gzip" ? "?compress=gzip" : ""}`;
+  }
+
+  /** The folder of a version's files. */
+  folder(version: string): string {
+    if (!/^[A-Za-z0-9._-]+$/.test(version) || version === "." || version === "..") {
+      const advice = "it may hold letters, digits, dots, dashes and underscores; rename the file";
+      throw new DumpError("CONFIG_INVALID", `version ${JSON.stringify(version)} cannot be the name of a folder: ${advice}`);
+    }
+    return join(this.#config.folder, version);
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    await makeFolder(this.#config.folder);
+    const path = join(this.#config.folder, `.deadwax-probe-${randomBytes(6).toString("hex")}`);
+    try {
+      await using probe = await open(path, "wx");
+      await probe.writeFile(Buffer.alloc(PROBE_BYTES));
+      await probe.datasync(); // some file systems find out only now that they are full
+    } catch (error) {
+      throw diskError(this.#config.folder, error);
+    } finally {
+      await rm(path, { force: true }).catch(() => {}); // must not hide why the probe failed
+    }
+  }
+
+  async open(target: Target, position: SinkPosition | null, signal: AbortSignal): Promise<SinkWriter> {
+    signal.throwIfAborted();
+    const isGzip = this.#config.compress === "gzip";
+    const path = join(this.folder(target.version), `${target.dataType}.ndjson${isGzip ? ".gz" : ""}`);
+    const file = position === null ? await PartialFile.create(path) : await PartialFile.resume(path, position);
+    return isGzip ? new GzipWriter(file) : new PlainWriter(file);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Its files belong to the writers.
+  }
+}

@@ -1,0 +1,34 @@
+import { DumpError } from "../errors.ts";
+import { FileSink, openFileSink } from "./file/index.ts";
+import { openNullSink } from "./null/index.ts";
+import type { Sink } from "./sink.ts";
+import { openStdoutSink } from "./stdout/index.ts";
+
+interface SinkKind {
+  /** How its URLs are written, for help and messages. */
+  readonly usage: string;
+  readonly open: (url: string) => Sink;
+}
+
+/** Every kind of sink, by the scheme of its URL. */
+export const SINKS: Readonly<Record<string, SinkKind>> = {
+  "file:": { usage: "file:DIR[?compress=gzip]", open: openFileSink },
+  "-": { usage: "- (standard output)", open: openStdoutSink },
+  "null:": { usage: "null: (counts only)", open: openNullSink },
+};
+
+/** Opens the sink of a URL, without touching the destination yet; throws CONFIG_INVALID if the URL is not usable. */
+export function openSink(url: string): Sink {
+  const scheme = url === "-" ? url : url.slice(0, url.indexOf(":") + 1);
+  const kind = Object.hasOwn(SINKS, scheme) ? SINKS[scheme] : undefined;
+  if (kind !== undefined) return kind.open(url);
+  const known = Object.values(SINKS).map(({ usage }) => usage);
+  // The rest of the URL may hold a password.
+  const given = /^[a-z][a-z0-9+.-]*:$/i.test(scheme) ? `"${scheme}" is not a known kind of sink` : "has no known kind";
+  throw new DumpError("CONFIG_INVALID", `sink ${given}; known are ${known.join(", ")}`);
+}
+
+/** The folder in which the sink keeps a version's files, where its rejects belong too; null if it has none. */
+export function outputFolder(sink: Sink, version: string): string | null {
+  return sink instanceof FileSink ? sink.folder(version) : null;
+}

@@ -1,0 +1,49 @@
+/** Whether a file is still the one it was. */
+import type { BigIntStats } from "node:fs";
+import type { FileIdentity, FileState, Marker, SourceState } from "./marker.ts";
+
+/** The identity in the result of `stat(path, { bigint: true })`. */
+export function fileIdentity(stats: BigIntStats): FileIdentity {
+  return {
+    device: String(stats.dev),
+    inode: String(stats.ino),
+    size: Number(stats.size),
+    mtimeNs: String(stats.mtimeNs),
+    ctimeNs: String(stats.ctimeNs),
+  };
+}
+
+/** True if nothing about the file has changed, so that its bytes have not either. */
+export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
+  return a.device === b.device && a.inode === b.inode && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
+}
+
+/** What was verified about the file with this identity, whichever run did it; null if it must be verified. */
+export function verifiedSource(marker: Marker, file: string, identity: FileIdentity): SourceState | null {
+  for (const run of Object.values(marker.deadwax.runs)) {
+    const source = run.files[file]?.source;
+    if (source?.verified && isSameFile(source, identity)) return source;
+  }
+  return null;
+}
+
+/** True if the file with this identity was verified and need not be again. */
+export function isVerified(marker: Marker, file: string, identity: FileIdentity): boolean {
+  return verifiedSource(marker, file, identity) !== null;
+}
+
+/**
+ * Why `source` cannot be what the saved checkpoint or completion of a file was made of; null if it is, or nothing says otherwise.
+ *
+ * Equal hashes are equal bytes, whatever the file system says. Without hashes a checkpoint needs the very file, since resuming in
+ * other bytes would skip or invent records; a completed file is left alone (as upstream does) unless its size proves the change.
+ */
+export function sourceChange(known: FileState, source: SourceState, completedChecksum: string | null): string | null {
+  const before = known.source;
+  const sha256 = before?.sha256 ?? completedChecksum;
+  if (sha256 !== null && source.sha256 !== null) return sha256 === source.sha256 ? null : "its SHA-256 is another";
+  if (before === null) return null;
+  if (before.size !== source.size) return `it had ${before.size} bytes and has ${source.size}`;
+  if (known.checkpoint !== null && !isSameFile(before, source)) return "it is another file or was changed, and no SHA-256 says that its bytes are the same";
+  return null;
+}

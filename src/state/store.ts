@@ -1,0 +1,110 @@
+/** The state of one version for one run: what the application asks before it works, and tells while it does. */
+import { DumpError } from "../errors.ts";
+import { type DecideOptions, type Decision, decide, outcome, type Outcome, pendingFiles, type ResumeInfo, resumeInfo } from "./decide.ts";
+import { provenanceChange } from "./download-phase.ts";
+import type { StateEvent } from "./events.ts";
+import { type DiskSteps, diskSteps, MarkerFile } from "./file.ts";
+import { verifiedSource } from "./identity.ts";
+import { type FileIdentity, type FileState, MARKER_VERSION, type Marker, newMarker, type RunKey, type SourceState } from "./marker.ts";
+import { activateRun, fileState } from "./runs.ts";
+import { transition } from "./transitions.ts";
+
+export interface StoreOptions {
+  /** Hears, in a sentence, why saved state is not used. */
+  readonly onWarning?: (warning: string) => void;
+  readonly now?: () => Date;
+  readonly disk?: DiskSteps;
+}
+
+/** Holds the marker in memory and on disk. Its user holds the root's lock. */
+export class StateStore {
+  readonly path: string;
+  readonly #file: MarkerFile;
+  readonly #onWarning: (warning: string) => void;
+  readonly #now: () => Date;
+  #marker: Marker;
+
+  private constructor(file: MarkerFile, marker: Marker, options: Required<StoreOptions>) {
+    this.path = file.path;
+    this.#file = file;
+    this.#marker = marker;
+    this.#onWarning = options.onWarning;
+    this.#now = options.now;
+  }
+
+  /** Reads the marker of `version` in `root`; one that cannot be used is kept beside, with a warning. Writes nothing yet. */
+  static async open(root: string, version: string, key: RunKey, options: StoreOptions = {}): Promise<StateStore> {
+    const resolved = { onWarning: () => {}, now: () => new Date(), disk: diskSteps, ...options };
+    const now = resolved.now();
+    const file = new MarkerFile(root, version, resolved.disk);
+    const marker = await readOrNew(file, version, now, resolved.onWarning);
+    return new StateStore(file, activateRun(marker, key, now), resolved);
+  }
+
+  /** The marker as of the last event. */
+  get marker(): Marker {
+    return this.#marker;
+  }
+
+  /** Applies an event; resolves once it is on disk. */
+  async apply(event: StateEvent): Promise<void> {
+    if (event.type === "file-present") this.#warnOfChange(event.file, event.source);
+    this.#marker = transition(this.#marker, event, this.#now());
+    await this.#file.write(this.#marker);
+  }
+
+  decide(options: DecideOptions): Decision {
+    return decide(this.#marker, options);
+  }
+
+  pendingFiles(files: readonly string[]): string[] {
+    return pendingFiles(this.#marker, files);
+  }
+
+  outcome(files: readonly string[]): Outcome {
+    return outcome(this.#marker, files);
+  }
+
+  /** How to go about `file`; warns if a checkpoint is there and cannot be used. */
+  resume(file: string, source: SourceState): ResumeInfo {
+    const info = resumeInfo(this.#marker, file, source);
+    if (info.kind === "fresh" && info.reason !== null) this.#warnOfChange(file, source);
+    return info;
+  }
+
+  /** What was verified about the file with this identity, or null if it must be verified. */
+  verifiedSource(file: string, identity: FileIdentity): SourceState | null {
+    return verifiedSource(this.#marker, file, identity);
+  }
+
+  /** Counts, digest and status of a file in this run, or null. */
+  fileState(file: string): FileState | null {
+    return fileState(this.#marker, file);
+  }
+
+  #warnOfChange(file: string, source: SourceState): void {
+    const change = provenanceChange(this.#marker, file, source);
+    if (change !== null) this.#onWarning(`${file} is not the file of the saved state, ${change}: it is extracted from its first record`);
+  }
+}
+
+async function readOrNew(file: MarkerFile, version: string, now: Date, warn: (warning: string) => void): Promise<Marker> {
+  const read = await file.read(now);
+  switch (read.kind) {
+    case "absent":
+      return newMarker(version, now);
+    case "marker":
+      return read.marker;
+    case "fresh": {
+      const kept = await file.keepBeside(read.keepAs);
+      warn(`state marker ${file.path} is not used, ${read.reason}: version ${version} starts afresh, the old marker is kept as ${kept}`);
+      return newMarker(version, now);
+    }
+    case "too-new":
+      throw new DumpError(
+        "STATE_TOO_NEW",
+        `state marker ${file.path} has markerVersion ${read.markerVersion}, this deadwax knows up to ${MARKER_VERSION}: use the newer deadwax, or move the file away to start afresh`,
+      );
+  }
+  return read satisfies never;
+}

@@ -1,0 +1,135 @@
+import { createHash } from "node:crypto";
+import type { Milestone } from "./checkpointer.ts";
+import { DumpError } from "./errors.ts";
+import type { Batch, Checkpoint, Contract, Counts, DataType, ResumePoint } from "./model.ts";
+import type { ParsedPiece } from "./parse/piece-stream.ts";
+
+/** How far a file came. `end`: it was read to its sound end and the destination is complete. */
+export interface FileOutcome {
+  readonly how: "end" | "limit" | "stopped";
+  readonly dataType: DataType | null;
+  readonly counts: Counts;
+  /** Order-free digest of what was written, 64 hex digits. */
+  readonly digest: string;
+  readonly batches: number;
+  /** Bytes of XML that this run parsed. */
+  readonly xmlBytes: number;
+  /** Offset in the inflated bytes behind the last of them. */
+  readonly inflatedOffset: number;
+}
+
+const MODULUS = 1n << 256n;
+const NONE: Counts = { read: 0, written: 0, rejected: 0, empty: 0, unknownIds: 0 };
+/** Before the id in a message body, and between it and the hash. */
+const ID_START = '{"type":"data","id":"'.length;
+const ID_END = '","sha256":"';
+
+/** Counts one file behind the destination's acceptance, checkpoint to checkpoint. */
+export class Tally {
+  readonly #limit: number;
+  #counts: Counts;
+  #digest: bigint;
+  #lastId: string | null;
+  #dataType: DataType | null = null;
+  #batches = 0;
+  #xmlBytes = 0;
+  #inflatedOffset: number;
+
+  constructor(from: Checkpoint | null, limit: number | null) {
+    this.#limit = limit ?? Number.POSITIVE_INFINITY;
+    this.#counts = from?.counts ?? NONE;
+    this.#digest = BigInt(`0x${from?.digest ?? "0"}`);
+    this.#lastId = from?.lastId ?? null;
+    this.#inflatedOffset = from?.resume.recordOffset ?? 0;
+  }
+
+  get counts(): Counts {
+    return this.#counts;
+  }
+
+  /** The limit of records is reached. */
+  get full(): boolean {
+    return this.#counts.written >= this.#limit;
+  }
+
+  /** The piece as a batch, no more of it than the limit leaves. */
+  cut(piece: ParsedPiece, of: { version: string; contract: Contract }): Batch {
+    const room = Math.min(piece.records, this.#limit - this.#counts.written);
+    const whole = room === piece.records;
+    return {
+      version: of.version,
+      dataType: piece.dataType ?? "releases",
+      contract: of.contract,
+      firstOrdinal: this.#counts.read,
+      bytes: whole ? piece.body : piece.body.subarray(0, room === 0 ? 0 : (piece.ends[room - 1] ?? 0) + 1),
+      ends: whole ? piece.ends : piece.ends.subarray(0, room),
+      // A piece that is cut short ends at a record that is delivered; what else was in it is not looked at.
+      rejects: whole ? piece.rejects : [],
+    };
+  }
+
+  /** Takes note of what was accepted. */
+  add(piece: ParsedPiece, batch: Batch): void {
+    const written = batch.ends.length;
+    const whole = written === piece.records;
+    const { read, empty, unknownIds } = whole ? piece : { read: written, empty: 0, unknownIds: 0 };
+    const before = this.#counts;
+    this.#counts = {
+      read: before.read + read,
+      written: before.written + written,
+      rejected: before.rejected + batch.rejects.length,
+      empty: before.empty + empty,
+      unknownIds: before.unknownIds + unknownIds,
+    };
+    this.#digest = (this.#digest + (whole ? BigInt(`0x${piece.digest}`) : digestOf(batch))) % MODULUS;
+    this.#lastId = piece.lastId ?? this.#lastId;
+    this.#dataType = piece.dataType ?? this.#dataType;
+    this.#batches += written > 0 ? 1 : 0;
+    this.#xmlBytes += piece.xmlBytes;
+    this.#inflatedOffset = piece.offset + piece.xmlBytes;
+  }
+
+  /** The milestone behind the last piece. */
+  at(resume: ResumePoint): Milestone {
+    return { resume, ordinal: this.#counts.read, lastId: this.#lastId, counts: this.#counts, digest: this.#hex() };
+  }
+
+  /** Nothing may be lost without a count: what the splitter counted is what became of it. */
+  assertConserved(name: string): void {
+    const { read, written, rejected, empty } = this.#counts;
+    if (read === written + rejected + empty) return;
+    throw new DumpError("INTERNAL", `${name}: ${read} records were read, but ${written} written, ${rejected} rejected and ${empty} empty; please report it`);
+  }
+
+  outcome(how: FileOutcome["how"]): FileOutcome {
+    return {
+      how,
+      dataType: this.#dataType,
+      counts: this.#counts,
+      digest: this.#hex(),
+      batches: this.#batches,
+      xmlBytes: this.#xmlBytes,
+      inflatedOffset: this.#inflatedOffset,
+    };
+  }
+
+  #hex(): string {
+    return this.#digest.toString(16).padStart(64, "0");
+  }
+}
+
+/** The digest of a batch, read from its bodies: the sum modulo 2^256 of SHA-256(id, 0x00, hash in hex). */
+export function digestOf(batch: Pick<Batch, "bytes" | "ends">): bigint {
+  let sum = 0n;
+  let start = 0;
+  for (const end of batch.ends) {
+    // Ids are short: the hash begins within the first bytes of a body, whatever follows.
+    const body = Buffer.from(batch.bytes.slice(start, end)).toString("utf8");
+    const idEnd = body.indexOf(ID_END, ID_START);
+    const id = JSON.parse(body.slice(ID_START - 1, idEnd + 1)) as string;
+    const hash = body.slice(idEnd + ID_END.length, idEnd + ID_END.length + 64);
+    sum += BigInt(`0x${createHash("sha256").update(id).update("\0").update(hash).digest("hex")}`);
+    start = end + 1;
+  }
+  return sum % MODULUS;
+}
