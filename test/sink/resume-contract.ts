@@ -1,0 +1,111 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { SinkPosition } from "../../src/model.ts";
+import type { SinkWriter } from "../../src/sink/sink.ts";
+import { batchFrom, NEVER, TARGET, textTo, writeAndReuse } from "./batches.ts";
+import type { Subject } from "./contract.ts";
+
+/** What a sink that can be resumed must pass beside the rest. */
+export function resumeContract({ name, create }: Subject): void {
+  describe(`${name} can be resumed`, () => {
+    test("drops what lies behind the position it is opened at", async () => {
+      await using destination = await create();
+      let position: SinkPosition;
+      {
+        await using writer = await destination.sink.open(TARGET, null, NEVER);
+        await writeAndReuse(writer, batchFrom(0, 10));
+        position = await writer.sync(NEVER);
+        await writeAndReuse(writer, batchFrom(900, 10));
+        await writer.sync(NEVER);
+      }
+      await using writer = await destination.sink.open(TARGET, throughJson(position), NEVER);
+      await writeAndReuse(writer, batchFrom(10, 5));
+      await writer.finish(NEVER);
+      expect(await destination.read()).toBe(textTo(15));
+    });
+
+    test("covers with a sync exactly what was accepted when it was called, beside a write too", async () => {
+      await using destination = await create();
+      await using first = await destination.sink.open(TARGET, null, NEVER);
+      await first.write(batchFrom(0, 10), NEVER);
+      const write = first.write(batchFrom(10, 20_000), NEVER);
+      const early = await first.sync(NEVER);
+      await write;
+      const late = await first.sync(NEVER);
+      await using second = await destination.sink.open(TARGET, throughJson(late), NEVER);
+      await second.finish(NEVER);
+      expect((await destination.read()) === textTo(20_010)).toBe(true);
+      // The file is published now, and the earlier position still holds: as after a crash before the end was recorded.
+      await using third = await destination.sink.open(TARGET, throughJson(early), NEVER);
+      await third.finish(NEVER);
+      expect(await destination.read()).toBe(textTo(10));
+    });
+
+    test("starts from nothing when it is opened without a position", async () => {
+      await using destination = await create();
+      await using first = await destination.sink.open(TARGET, null, NEVER);
+      await first.write(batchFrom(500, 10), NEVER);
+      await first.sync(NEVER);
+      await using second = await destination.sink.open(TARGET, null, NEVER);
+      await second.write(batchFrom(0, 1), NEVER);
+      await second.finish(NEVER);
+      expect(await destination.read()).toBe(textTo(1));
+    });
+
+    test("has the acknowledged records after any order of writes, syncs and crashes", async () => {
+      const step = fc.oneof(
+        fc.record({ do: fc.constant("write" as const), count: fc.integer({ min: 0, max: 40 }) }),
+        fc.record({ do: fc.constant("write and sync" as const), count: fc.integer({ min: 0, max: 40 }) }),
+        fc.record({ do: fc.constantFrom("sync" as const, "crash" as const) }),
+      );
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
+          await using destination = await create();
+          await using abandoned = new Abandoned();
+          let position: SinkPosition | null = null;
+          let durable = 0;
+          let accepted = 0;
+          let writer: SinkWriter = abandoned.use(await destination.sink.open(TARGET, null, NEVER));
+          for (const action of steps) {
+            if (action.do === "crash") {
+              writer = abandoned.use(await destination.sink.open(TARGET, throughJson(position), NEVER));
+              accepted = durable;
+              continue;
+            }
+            const before = accepted;
+            const write = "count" in action ? writeAndReuse(writer, batchFrom(accepted, action.count)) : undefined;
+            if (action.do === "write") await write;
+            if (action.do !== "write") {
+              position = await writer.sync(NEVER);
+              durable = before;
+            }
+            await write;
+            if ("count" in action) accepted += action.count;
+          }
+          await writer.finish(NEVER);
+          expect(await destination.read()).toBe(textTo(accepted));
+        }),
+        { numRuns: 60 },
+      );
+    });
+  });
+}
+
+/** A position as it comes back from a state marker. */
+function throughJson<T extends SinkPosition | null>(position: T): T {
+  return JSON.parse(JSON.stringify(position));
+}
+
+/** Holds writers that were left open, as a killed process leaves them, until the test is over. */
+class Abandoned implements AsyncDisposable {
+  readonly #held: AsyncDisposable[] = [];
+
+  use<T extends AsyncDisposable>(value: T): T {
+    this.#held.push(value);
+    return value;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const value of this.#held) await value[Symbol.asyncDispose]();
+  }
+}
