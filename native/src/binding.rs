@@ -11,8 +11,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use base64::Engine as _;
-use napi::bindgen_prelude::{BigInt, Uint8Array};
-use napi::{Error, Result};
+use napi::bindgen_prelude::{AsyncTask, BigInt, Uint8Array};
+use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
 
 use crate::contract::{Contract, DataType};
@@ -417,4 +417,51 @@ pub fn build_info() -> BuildInfo {
         cpu_features: simd::cpu_features().into_iter().map(str::to_owned).collect(),
         target: format!("{}-{}", std::env::consts::ARCH, std::env::consts::OS),
     }
+}
+
+#[napi(object)]
+pub struct GenerateOptions {
+    pub releases: f64,
+    pub artists: f64,
+    pub masters: f64,
+    pub labels: f64,
+    pub seed: f64,
+    pub out: String,
+    pub version: String,
+    pub form: String,
+    pub threads: u32,
+}
+
+/// Writes synthetic dumps on a thread of its own.
+pub struct Generating(deadwax_generate::Options);
+
+impl Task for Generating {
+    type Output = String;
+    type JsValue = String;
+
+    fn compute(&mut self) -> Result<String> {
+        match deadwax_generate::generate(&self.0, &|_| {}) {
+            Ok(manifest) => Ok(manifest.to_json()),
+            Err(error) => Err(Error::from_reason(error.to_string())),
+        }
+    }
+
+    fn resolve(&mut self, _env: Env, manifest: String) -> Result<String> {
+        Ok(manifest)
+    }
+}
+
+#[napi]
+pub fn generate(options: GenerateOptions) -> AsyncTask<Generating> {
+    AsyncTask::new(Generating(deadwax_generate::Options {
+        releases: options.releases as u64,
+        artists: options.artists as u64,
+        masters: options.masters as u64,
+        labels: options.labels as u64,
+        seed: options.seed as u64,
+        out: options.out.into(),
+        version: options.version,
+        form: if options.form == "2020" { deadwax_generate::Form::Form2020 } else { deadwax_generate::Form::Form2026 },
+        threads: options.threads as usize,
+    }))
 }

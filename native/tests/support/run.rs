@@ -1,0 +1,220 @@
+//! Runs the core over bytes the way the binding does, and takes down all that comes out.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use deadwax_native::contract::{Contract, DataType};
+use deadwax_native::fault::{Code, Fault};
+use deadwax_native::gzip::Reader;
+use deadwax_native::hash::{SetDigest, hex, sha256};
+use deadwax_native::inflate::Backend;
+use deadwax_native::input::Input;
+use deadwax_native::limits::Limits;
+use deadwax_native::packed::{Columns, Output, Reject};
+use deadwax_native::parse::{Parser, RejectRules};
+use deadwax_native::source::{Buffer, Resume, Source, Spacing};
+
+/// How to run.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    pub data_type: DataType,
+    pub contract: Contract,
+    pub backend: Backend,
+    pub chunk: usize,
+    pub limits: Limits,
+    pub raw_max: usize,
+    /// Ask for a checkpoint after every record.
+    pub checkpoints: bool,
+    pub by_definition: bool,
+    pub slot: usize,
+}
+
+impl Setup {
+    pub fn new(data_type: DataType, contract: Contract) -> Self {
+        let limits = Limits::default();
+        Self { data_type, contract, backend: Backend::ZlibNg, chunk: 1 << 16, limits, raw_max: 4096, checkpoints: false, by_definition: false, slot: 1 << 16 }
+    }
+}
+
+/// All that came out of a file. Two runs over the same bytes must be equal, whatever the way they were cut and read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Each with the LF behind it.
+    pub bodies: Vec<Vec<u8>>,
+    /// Bytes of XML and both xxh3 of each record.
+    pub columns: Vec<(u32, u64, u128)>,
+    pub rejects: Vec<Reject>,
+    pub read: u64,
+    pub empty: u64,
+    pub unknown_ids: u64,
+    pub fault: Option<Fault>,
+}
+
+/// A place to go on from, and how much of the outcome lies before it.
+#[derive(Debug)]
+pub struct Mark {
+    pub resume: Resume,
+    pub before: Outcome,
+}
+
+/// What a run tells beside its outcome.
+#[derive(Debug, Default)]
+pub struct Watch {
+    pub marks: Vec<Mark>,
+    pub pieces: u64,
+    /// Largest memory that the buffer and the source's carry had.
+    pub buffer_bytes: usize,
+    pub carry_bytes: usize,
+}
+
+/// A file with the given bytes, gone with the value.
+pub struct TempFile(PathBuf);
+
+impl TempFile {
+    pub fn new(bytes: &[u8]) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let path = std::env::temp_dir().join(format!("deadwax-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed)));
+        fs::write(&path, bytes).expect("the temporary folder is writable");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &str {
+        self.0.to_str().expect("a UTF-8 path")
+    }
+
+    pub fn input(&self) -> Input {
+        Input::open(Some(self.path()), Arc::default()).expect("the file was just written")
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Runs over `bytes`, gzip or plain.
+pub fn run(bytes: &[u8], setup: &Setup) -> Outcome {
+    run_watched(&TempFile::new(bytes), setup).0
+}
+
+/// Runs over a file.
+pub fn run_watched(file: &TempFile, setup: &Setup) -> (Outcome, Watch) {
+    let spacing = setup.checkpoints.then_some(Spacing { records: 1, time: Duration::from_secs(3600) });
+    let reader = Reader::new(file.input(), setup.backend, setup.limits);
+    drain(Source::new(reader, Some(setup.data_type), setup.limits, setup.chunk, setup.raw_max, spacing), setup)
+}
+
+/// Runs over what is behind a mark.
+pub fn run_on(file: &TempFile, resume: &Resume, setup: &Setup) -> Outcome {
+    let source = Reader::resume(file.input(), setup.backend, setup.limits, &resume.point)
+        .and_then(|reader| Source::new(reader, Some(setup.data_type), setup.limits, setup.chunk, setup.raw_max, None).resumed(resume, setup.data_type));
+    match source {
+        Ok(source) => drain(source, setup).0,
+        Err(fault) => Outcome { fault: Some(fault), ..Outcome::default() },
+    }
+}
+
+fn drain(mut source: Source, setup: &Setup) -> (Outcome, Watch) {
+    let (mut outcome, mut watch) = (Outcome::default(), Watch::default());
+    let (mut buffer, mut columns) = (Buffer::default(), Columns::default());
+    let mut parser: Option<Parser> = None;
+    let mut slot = vec![0; setup.slot];
+    let mut next_offset = None;
+    loop {
+        let mut raw = source.next(&mut buffer);
+        watch.pieces += 1;
+        watch.buffer_bytes = watch.buffer_bytes.max(buffer.capacity());
+        watch.carry_bytes = watch.carry_bytes.max(source.peak());
+        assert_eq!(raw.seq + 1, watch.pieces, "pieces are numbered");
+        assert!(raw.start <= raw.end && raw.end <= buffer.filled().len(), "a piece is in its buffer");
+        if raw.skipped.is_none() {
+            assert!(next_offset.is_none_or(|at| at == raw.base), "pieces follow one another: {next_offset:?}, {}", raw.base);
+        }
+        next_offset = Some(raw.base + raw.end as u64);
+        let mut out = Output::new(&mut slot, &mut columns);
+        let mut fault = None;
+        if let Some(frame) = source.frame().cloned() {
+            let parser = parser.get_or_insert_with(|| Parser::new(frame.data_type, setup.contract));
+            parser.by_definition = setup.by_definition;
+            fault = parser.piece(&buffer, &raw, &frame, RejectRules { raw_bytes_max: setup.raw_max }, &mut out).err();
+        }
+        let fault = fault.or(raw.fault.take());
+        take(&mut outcome, out, fault.is_none());
+        if let Some(resume) = raw.resume.take() {
+            assert!(fault.is_none(), "no checkpoint in a piece with a fault");
+            watch.marks.push(Mark { resume, before: outcome.clone() });
+        }
+        if fault.is_some() || raw.finished {
+            assert!(fault.is_none() || !raw.finished, "an end is an end or a fault");
+            outcome.fault = fault;
+            return (outcome, watch);
+        }
+        assert!(watch.pieces < 1 << 24, "a run comes to an end");
+    }
+}
+
+/// Adds a piece's results, having held what it says of itself against its bytes.
+fn take(outcome: &mut Outcome, mut out: Output, sound: bool) {
+    let (read, empty, unknown) = (out.read, out.empty, out.unknown_ids);
+    let (digest, last_id, rejects) = (out.digest, out.last_id.take(), std::mem::take(&mut out.rejects));
+    let bytes = out.bytes().to_vec();
+    let ends = out.columns.ends.clone();
+    let columns: Vec<_> = out.columns.xml_bytes.iter().zip(&out.columns.xxh3_64).zip(&out.columns.xxh3_128).map(|((&a, &b), &c)| (a, b, c)).collect();
+    let shas = out.columns.sha256.clone();
+    assert_eq!(out.len(), bytes.len(), "the length of the bodies");
+    let (table, own) = out.finish();
+    assert!(table >= bytes.len() && table % 8 == 0, "the table lies behind the bodies");
+    if let Some(own) = &own {
+        assert!(own.starts_with(&bytes), "memory of its own holds the bodies");
+    }
+    let (mut from, mut want, mut last) = (0, SetDigest::default(), None);
+    for (i, &end) in ends.iter().enumerate() {
+        let body = &bytes[from..=end as usize];
+        let (id, hash) = check_body(body);
+        assert_eq!(hash, hex(&shas[i]), "the hash column");
+        want.add(id.as_bytes(), hash.as_bytes());
+        last = Some(id);
+        outcome.bodies.push(body.to_vec());
+        from = end as usize + 1;
+    }
+    assert_eq!(from, bytes.len(), "bodies fill the bytes");
+    assert_eq!(digest, want, "the digest");
+    assert_eq!(last_id, last, "the last id");
+    assert!([shas.len(), columns.len()].iter().all(|&n| n == ends.len()), "columns are of one length");
+    if sound {
+        assert_eq!(read, ends.len() as u64 + empty + rejects.len() as u64, "read = bodies + empty + rejects in a piece");
+    }
+    outcome.columns.extend(columns);
+    outcome.rejects.extend(rejects);
+    outcome.read += read;
+    outcome.empty += empty;
+    outcome.unknown_ids += unknown;
+}
+
+/// Checks that a body is what the contract says around any record: its id and its hash.
+fn check_body(body: &[u8]) -> (String, String) {
+    let text = std::str::from_utf8(body).expect("bodies are UTF-8");
+    let json = text.strip_suffix('\n').expect("a body ends in LF");
+    assert!(!json.contains('\n'), "one body is one line");
+    let _: serde_json::Value = serde_json::from_str(json).unwrap_or_else(|e| panic!("a body is JSON: {e}: {json}"));
+    let rest = json.strip_prefix("{\"type\":\"data\",\"id\":").expect("the envelope begins the body");
+    let mut ids = serde_json::Deserializer::from_str(rest).into_iter::<String>();
+    let id = ids.next().expect("an id").expect("an id is a string");
+    let rest = rest[ids.byte_offset()..].strip_prefix(",\"sha256\":\"").expect("the hash follows the id");
+    let (hash, rest) = rest.split_at(64);
+    let object = match rest.strip_prefix("\",") {
+        Some(members) => format!("{{{members}"),
+        None => rest.strip_prefix('"').map(|end| format!("{{{end}")).expect("members or the end follow the hash"),
+    };
+    assert_eq!(hex(&sha256(object.as_bytes())), hash, "the hash is that of the record's object");
+    (id, hash.to_owned())
+}
+
+/// Whether a fault says that the file, not a single record, is bad.
+pub fn is_of_the_file(fault: &Fault) -> bool {
+    matches!(fault.code, Code::Corrupt | Code::Malformed | Code::TooLarge)
+}
