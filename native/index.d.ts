@@ -132,6 +132,13 @@ export function closeVerify(handle: number): void;
 export function lockFile(path: string, holder: string): number | null;
 export function unlockFile(handle: number): void;
 
+/** Counts the whole records at the start of `xml` (no root around them): [records, bytes]; [0, 0] if it takes more than the splitter to tell. */
+export function splitRecords(xml: Uint8Array, dataType: string): [number, number];
+/** Parses plain whole records that are at hand as bytes into `slot`. Throws if they are not plain. */
+export function parseRecords(xml: Uint8Array, kind: { readonly dataType: string; readonly contract: "topic" | "fanout" }, slot: Uint8Array): Piece;
+
+/** In lower-case hex. */
+export function sha256(data: Uint8Array): string;
 export function xxh3_64(data: Uint8Array): bigint;
 /** As 32 hex digits, high half first. */
 export function xxh3_128(data: Uint8Array): string;

@@ -4,5 +4,5 @@ const addon = createRequire(import.meta.url)("./deadwax.node");
 
 export const {
   openSource, pullPiece, stopSource, closeSource, sourceMemory, openVerify, verifyStep, closeVerify,
-  lockFile, unlockFile, xxh3_64, xxh3_128, buildInfo, generate,
+  lockFile, unlockFile, splitRecords, parseRecords, sha256, xxh3_64, xxh3_128, buildInfo, generate,
 } = addon;

@@ -96,3 +96,17 @@ export interface Checkpoint {
   /** Bytes of the rejects file that belong to the records before the point. */
   readonly rejectBytes: number;
 }
+
+/** Tells whether a path still leads to the very bytes that were seen before; text where numbers may exceed 2^53. */
+export interface FileIdentity {
+  readonly device: string;
+  readonly inode: string;
+  readonly size: number;
+  readonly mtimeNs: string;
+  readonly ctimeNs: string;
+}
+
+/** Whether nothing about two identities differs, so that the bytes have not changed either. */
+export function sameIdentity(a: FileIdentity, b: FileIdentity): boolean {
+  return a.device === b.device && a.inode === b.inode && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
+}

@@ -74,12 +74,10 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
 
 /** Fails the file at the reject that is one too many; what was rejected so far stays to be read. */
 async function refuseTooMany(file: FileRun, tally: Tally, batch: Batch, destination: Destination | null): Promise<void> {
-  const room = file.rejectsMax - tally.counts.rejected;
-  if (batch.rejects.length <= room) return;
-  await destination?.reject(batch.rejects.slice(0, room + 1));
-  const last = batch.rejects[room];
-  throw new DumpError(
-    "RECORDS_REJECTED",
-    `${file.name}: more than ${file.rejectsMax} malformed records, the last one at byte ${last?.offset} (${last?.kind}); fetch the file again, or raise --max-rejects`,
-  );
+  try {
+    tally.refuseTooMany(file.name, batch, file.rejectsMax);
+  } catch (error) {
+    await destination?.reject(batch.rejects.slice(0, file.rejectsMax - tally.counts.rejected + 1));
+    throw error;
+  }
 }

@@ -68,6 +68,16 @@ export class Tally {
     };
   }
 
+  /** Fails the file at the reject that is one too many. */
+  refuseTooMany(name: string, { rejects }: Batch, rejectsMax: number): void {
+    const last = rejects[rejectsMax - this.#counts.rejected];
+    if (last === undefined) return;
+    throw new DumpError(
+      "RECORDS_REJECTED",
+      `${name}: more than ${rejectsMax} malformed records, the last one at byte ${last.offset} (${last.kind}); fetch the file again, or raise --max-rejects`,
+    );
+  }
+
   /** Takes note of what was accepted. */
   add(piece: ParsedPiece, batch: Batch): void {
     const written = batch.ends.length;

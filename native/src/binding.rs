@@ -257,27 +257,33 @@ pub fn pull_piece(handle: u32, mut slot: Uint8Array) -> Result<Piece> {
 }
 
 fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Piece {
+    let mut frame = None;
+    let raw = guarded(|| {
+        let mut source = lock(&shared.source);
+        let raw = source.next(&mut worker.buffer);
+        frame = source.frame().cloned();
+        Ok(raw)
+    });
+    shared.peak.fetch_max(worker.buffer.capacity(), Ordering::Relaxed);
+    let raw = raw.unwrap_or_else(|fault| Raw { fault: Some(fault), ..Raw::default() });
+    parse_piece(worker, raw, frame, shared.contract, shared.rejects, slot)
+}
+
+/// Parses the piece in the worker's buffer into `slot`.
+fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract: Contract, rejects: RejectRules, slot: &mut [u8]) -> Piece {
     let Worker { buffer, columns, parsers } = worker;
     let mut out = Output::new(slot, columns);
-    let mut raw = Raw::default();
-    let mut frame: Option<Frame> = None;
     let fault = guarded(|| {
-        {
-            let mut source = lock(&shared.source);
-            raw = source.next(buffer);
-            frame = source.frame().cloned();
-        }
-        shared.peak.fetch_max(buffer.capacity(), Ordering::Relaxed);
         let Some(frame) = &frame else { return Ok(()) };
-        let parser = match parsers.iter().position(|p| p.fits(frame.data_type, shared.contract)) {
+        let parser = match parsers.iter().position(|p| p.fits(frame.data_type, contract)) {
             Some(i) => &mut parsers[i],
             None => {
-                parsers.push(Parser::new(frame.data_type, shared.contract));
+                parsers.push(Parser::new(frame.data_type, contract));
                 let last = parsers.len() - 1;
                 &mut parsers[last]
             }
         };
-        parser.piece(buffer, &raw, frame, shared.rejects, &mut out)
+        parser.piece(buffer, &raw, frame, rejects, &mut out)
     })
     .err();
     // A fault of the parser comes before the source's own, which lies behind the piece.
@@ -307,6 +313,51 @@ fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Pie
         resume: raw.resume.map(JsResume::from),
         data_type: frame.map(|f| f.data_type.as_str().to_owned()),
     }
+}
+
+/// Whole records that somebody has as bytes already, without their root.
+#[napi(object)]
+pub struct RecordBytes {
+    pub data_type: String,
+    pub contract: String,
+}
+
+fn frame_of(name: &str) -> Result<Frame> {
+    let data_type = DataType::from_name(name.as_bytes()).ok_or_else(|| Error::from_reason(format!("{name} is no data type")))?;
+    Ok(Frame { data_type, root_name: name.as_bytes().to_vec(), line_form: Some(b"\n".to_vec()), limits: Limits::default() })
+}
+
+#[napi]
+pub fn split_records(xml: Uint8Array, data_type: String) -> Result<Vec<f64>> {
+    let frame = frame_of(&data_type)?;
+    let splitter = crate::split::Splitter::new(&frame);
+    WORKER.with_borrow_mut(|worker| {
+        worker.buffer.set(&xml);
+        let cut = splitter.cut(worker.buffer.filled(), 0);
+        Ok(cut.map_or(vec![0.0, 0.0], |cut| vec![cut.records as f64, cut.end as f64]))
+    })
+}
+
+#[napi]
+pub fn parse_records(xml: Uint8Array, kind: RecordBytes, mut slot: Uint8Array) -> Result<Piece> {
+    let frame = frame_of(&kind.data_type)?;
+    let contract = if kind.contract == "fanout" { Contract::Fanout } else { Contract::Topic };
+    // SAFETY: as for `pull_piece`.
+    let slot = unsafe { slot.as_mut() };
+    WORKER.with_borrow_mut(|worker| {
+        worker.buffer.set(&xml);
+        let raw = match crate::split::Splitter::new(&frame).cut(worker.buffer.filled(), 0) {
+            Some(cut) => Raw { end: cut.end, read: cut.records, ..Raw::default() },
+            None => return Err(Error::from_reason("these are not plain whole records")),
+        };
+        let rejects = RejectRules { raw_bytes_max: 0 };
+        Ok(parse_piece(worker, raw, Some(frame), contract, rejects, slot))
+    })
+}
+
+#[napi]
+pub fn sha256(data: Uint8Array) -> String {
+    hash::hex(&hash::sha256(&data))
 }
 
 #[napi]

@@ -5,7 +5,7 @@ import { Telemetry } from "../telemetry.ts";
 import type { CommandContext, Stop } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { renderReport } from "./report.ts";
-import { findDumps, toRequest } from "./request.ts";
+import { findDumps, toRequest } from "../discogs/plan.ts";
 
 /** `deadwax extract`: brings one version's records into a sink; resolves with the exit code. */
 export async function runExtract(files: readonly string[], flags: Flags, context: CommandContext): Promise<number> {

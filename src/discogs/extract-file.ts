@@ -115,7 +115,7 @@ function claim({ types }: Pick<RunContext, "types">, dataType: DataType, name: s
   if (holder !== null) throw new DumpError("CONFIG_INVALID", `${holder} and ${name} both hold ${dataType}; extract them one at a time`);
 }
 
-function sourceOptions({ contract, backend, checkpointRecords, checkpointMs, limits, stateRoot }: ExtractRequest) {
+export function sourceOptions({ contract, backend, checkpointRecords, checkpointMs, limits, stateRoot }: ExtractRequest) {
   const { rejectsMax: _, ...native } = limits;
   const keep = stateRoot !== null;
   return { contract, backend, ...native, checkpointRecords: keep ? checkpointRecords : 0, checkpointMs: keep ? checkpointMs : 0 };

@@ -24,8 +24,8 @@ export function readFileName(path: string): NamedDump {
   return { version: stem(name), dataType: null, compressed: /\.gz$/i.test(name) };
 }
 
-/** The version becomes a folder's name, so it must not be one that leads elsewhere. */
+/** The version becomes a folder's name, so it holds plain characters only and does not lead elsewhere. */
 function stem(name: string): string {
-  const text = name.replace(SUFFIXES, "");
+  const text = name.replace(SUFFIXES, "").replace(/[^A-Za-z0-9._-]/g, "_");
   return text === "" || text === "." || text === ".." ? UNKNOWN_VERSION : text;
 }

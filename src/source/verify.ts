@@ -1,6 +1,7 @@
 import { DumpError } from "../errors.ts";
+import { type FileIdentity, sameIdentity } from "../model.ts";
 import type { ExpectedChecksum } from "./checksum.ts";
-import { type FileIdentity, identify, sameIdentity } from "./identity.ts";
+import { identify } from "./identity.ts";
 
 /** What is to be computed of a file in one pass. */
 export interface VerifyWork {

@@ -1,6 +1,7 @@
 /** Transitions while the dump's files are fetched and verified. */
+import { sameIdentity } from "../model.ts";
 import type { StateEvent } from "./events.ts";
-import { isSameFile, sourceChange } from "./identity.ts";
+import { sourceChange } from "./identity.ts";
 import { type DownloadEntry, type Marker, pendingDownload, type SourceState } from "./marker.ts";
 import { fileState, pendingFile, progressEntry, withFileState } from "./runs.ts";
 import { withTotals } from "./totals.ts";
@@ -53,7 +54,7 @@ export function provenanceChange(marker: Marker, file: string, source: SourceSta
 
 /** What was found out earlier about the very same file is not forgotten. */
 function withKnownFacts(source: SourceState, known: SourceState | null): SourceState {
-  if (known === null || !isSameFile(known, source)) return source;
+  if (known === null || !sameIdentity(known, source)) return source;
   return { ...source, sha256: source.sha256 ?? known.sha256, verified: source.verified || known.verified };
 }
 

@@ -1,28 +1,12 @@
 /** Whether a file is still the one it was. */
-import type { BigIntStats } from "node:fs";
-import type { FileIdentity, FileState, Marker, SourceState } from "./marker.ts";
-
-/** The identity in the result of `stat(path, { bigint: true })`. */
-export function fileIdentity(stats: BigIntStats): FileIdentity {
-  return {
-    device: String(stats.dev),
-    inode: String(stats.ino),
-    size: Number(stats.size),
-    mtimeNs: String(stats.mtimeNs),
-    ctimeNs: String(stats.ctimeNs),
-  };
-}
-
-/** True if nothing about the file has changed, so that its bytes have not either. */
-export function isSameFile(a: FileIdentity, b: FileIdentity): boolean {
-  return a.device === b.device && a.inode === b.inode && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
-}
+import { type FileIdentity, sameIdentity } from "../model.ts";
+import type { FileState, Marker, SourceState } from "./marker.ts";
 
 /** What was verified about the file with this identity, whichever run did it; null if it must be verified. */
 export function verifiedSource(marker: Marker, file: string, identity: FileIdentity): SourceState | null {
   for (const run of Object.values(marker.deadwax.runs)) {
     const source = run.files[file]?.source;
-    if (source?.verified && isSameFile(source, identity)) return source;
+    if (source?.verified && sameIdentity(source, identity)) return source;
   }
   return null;
 }
@@ -44,6 +28,6 @@ export function sourceChange(known: FileState, source: SourceState, completedChe
   if (sha256 !== null && source.sha256 !== null) return sha256 === source.sha256 ? null : "its SHA-256 is another";
   if (before === null) return null;
   if (before.size !== source.size) return `it had ${before.size} bytes and has ${source.size}`;
-  if (known.checkpoint !== null && !isSameFile(before, source)) return "it is another file or was changed, and no SHA-256 says that its bytes are the same";
+  if (known.checkpoint !== null && !sameIdentity(before, source)) return "it is another file or was changed, and no SHA-256 says that its bytes are the same";
   return null;
 }

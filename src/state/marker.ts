@@ -5,7 +5,7 @@
  * missing. Everything of our own is under the one key `deadwax`, which upstream ignores. The upstream part describes one run, the
  * active one; what it said of other runs (another sink, contract or rules) is parked in their own parts until they are active again.
  */
-import type { Checkpoint, Contract, Counts, DataType } from "../model.ts";
+import type { Checkpoint, Contract, Counts, DataType, FileIdentity } from "../model.ts";
 
 /** Version of our own part; a marker with a greater one is refused, an older one would be upgraded by a pure function. */
 export const MARKER_VERSION = 1;
@@ -84,15 +84,6 @@ export interface RunPhases {
   readonly processing_phase: ProcessingPhase;
   readonly publishing_phase: PublishingPhase;
   readonly summary: Summary;
-}
-
-/** What tells a file from every other and from its own later edits; 64-bit numbers as decimal strings. */
-export interface FileIdentity {
-  readonly device: string;
-  readonly inode: string;
-  readonly size: number;
-  readonly mtimeNs: string;
-  readonly ctimeNs: string;
 }
 
 /** The bytes a file's records come from. */

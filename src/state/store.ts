@@ -1,11 +1,12 @@
 /** The state of one version for one run: what the application asks before it works, and tells while it does. */
 import { DumpError } from "../errors.ts";
+import type { FileIdentity } from "../model.ts";
 import { type DecideOptions, type Decision, decide, outcome, type Outcome, pendingFiles, type ResumeInfo, resumeInfo } from "./decide.ts";
 import { provenanceChange } from "./download-phase.ts";
 import type { StateEvent } from "./events.ts";
 import { type DiskSteps, diskSteps, MarkerFile } from "./file.ts";
 import { verifiedSource } from "./identity.ts";
-import { type FileIdentity, type FileState, MARKER_VERSION, type Marker, newMarker, type RunKey, type SourceState } from "./marker.ts";
+import { type FileState, MARKER_VERSION, type Marker, newMarker, type RunKey, type SourceState } from "./marker.ts";
 import { activateRun, fileState } from "./runs.ts";
 import { transition } from "./transitions.ts";
 

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { findDumps, toRequest } from "../../src/commands/request.ts";
+import { findDumps, toRequest } from "../../src/discogs/plan.ts";
 import { resolveGenerate } from "../../src/commands/generate.ts";
 import { renderReport } from "../../src/commands/report.ts";
 import { type Flags, resolveExtractConfig } from "../../src/config.ts";

@@ -12,7 +12,7 @@ it.each([
   ["labels.gz", "labels", null],
   ["labels.XML.GZ", "labels", null],
   ["labels", "labels", null],
-  ["a b.tar.xml", "a b.tar", null],
+  ["a b.tar.xml", "a_b.tar", null],
   [".xml.gz", "unknown", null],
   ["...xml.gz", "unknown", null],
   ["..xml", "unknown", null],

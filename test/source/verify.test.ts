@@ -1,7 +1,8 @@
 import { appendFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { identify, sameIdentity } from "../../src/source/identity.ts";
+import { sameIdentity } from "../../src/model.ts";
+import { identify } from "../../src/source/identity.ts";
 import { describePolicy, type VerifyPass, type VerifyWork, verify } from "../../src/source/verify.ts";
 import { folderOf } from "./folder.ts";
 

@@ -1,6 +1,6 @@
 import { dirname, resolve } from "node:path";
 import type { Config } from "../config.ts";
-import type { ExtractRequest } from "../discogs/request.ts";
+import type { ExtractRequest } from "./request.ts";
 import { DumpError } from "../errors.ts";
 import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
 

@@ -1,0 +1,5 @@
+/** deadwax as a library: `extract` reads one dump as batches of records. */
+export { type ExtractOptions, extract, type RecordBatch } from "./discogs/batches.ts";
+export type { DumpRecord, JsonValue } from "./discogs/dump-record.ts";
+export { DumpError, ERROR_CODES, type ErrorCode } from "./errors.ts";
+export { CONTRACTS, type Contract, DATA_TYPES, type DataType, type RejectedRecord } from "./model.ts";
