@@ -1,4 +1,4 @@
-/** The native core as JavaScript sees it; what may be null comes as null or is left out, and objects must be left out. Hand-written and reviewed as API; `native/src/binding.rs` is its other side. */
+/** The native core as JavaScript sees it; what may be null comes as null or is left out, and is given by leaving it out. Hand-written and reviewed as API; `native/src/binding.rs` is its other side. */
 
 /** Why native work failed for good: `code` is an error code of `src/errors.ts`, `offset` the inflated byte it was noticed at. */
 export interface Fault {
@@ -20,10 +20,10 @@ export interface ResumePoint {
 }
 
 export interface SourceOptions {
-  /** File to read; null reads file descriptor 0. */
-  readonly path: string | null;
-  /** `artists`, `labels`, `masters` or `releases`; null takes it from the root element. */
-  readonly dataType: string | null;
+  /** File to read; left out reads file descriptor 0. */
+  readonly path?: string;
+  /** `artists`, `labels`, `masters` or `releases`; left out takes it from the root element. */
+  readonly dataType?: string;
   readonly contract: "topic" | "fanout";
   readonly backend: "zlib-ng" | "zlib-rs";
   /** Inflated bytes a piece aims at. */

@@ -2,6 +2,7 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,7 @@ fn difference(got: &Outcome, want: &Value) -> Option<String> {
 
 #[test]
 fn every_fixture_any_way() {
-    let (mut runs, mut wrong) = (0, Vec::new());
+    let (mut runs, mut wrong, mut failed) = (0, Vec::new(), BTreeSet::new());
     for data_type in DataType::ALL {
         for path in ideas(data_type) {
             let xml = fs::read(&path).expect("readable");
@@ -59,6 +60,7 @@ fn every_fixture_any_way() {
                         let (got, _) = run_watched(file, &Setup { chunk, by_definition, ..Setup::new(data_type, contract) });
                         runs += 1;
                         if let Some(what) = difference(&got, &want) {
+                            failed.insert(path.clone());
                             wrong.push(format!("{} {contract:?} chunk {chunk} by definition {by_definition} gzip {}: {what}", path.display(), std::ptr::eq(file, &packed)));
                         }
                     }
@@ -66,7 +68,7 @@ fn every_fixture_any_way() {
             }
         }
     }
-    eprintln!("{runs} runs over fixtures, {} wrong", wrong.len());
+    eprintln!("{runs} runs over fixtures, {} wrong: {failed:?}", wrong.len());
     assert!(runs > 1000, "the fixtures were found");
     assert!(wrong.is_empty(), "{}", wrong[..wrong.len().min(20)].join("\n"));
 }

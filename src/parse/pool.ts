@@ -1,7 +1,7 @@
 import { Piscina } from "piscina";
 import { closeSource, closeVerify, type Piece, openSource, openVerify, type SourceOptions, type VerifyStep } from "../../native/index.js";
 import { DumpError } from "../errors.ts";
-import type { ResumePoint } from "../model.ts";
+import type { DataType, ResumePoint } from "../model.ts";
 import { openingError, toDumpError } from "./fault.ts";
 import { PieceStream } from "./piece-stream.ts";
 import { Slots } from "./slots.ts";
@@ -21,8 +21,17 @@ export interface PoolOptions {
 }
 
 /** A file to pull, from its beginning or from a point in it. */
-export interface PullRequest extends Omit<SourceOptions, "chunkBytes" | "resume"> {
+export interface PullRequest extends Omit<SourceOptions, "chunkBytes" | "path" | "dataType" | "resume"> {
+  /** Null reads standard input. */
+  readonly path: string | null;
+  /** Null takes it from the root element. */
+  readonly dataType: DataType | null;
   readonly resume: ResumePoint | null;
+}
+
+/** The addon takes no null: what is null is left out. */
+function given<T extends object>(options: T): Partial<T> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== null)) as Partial<T>;
 }
 
 /** What a verification computes. */
@@ -69,10 +78,11 @@ export class ParsePool implements AsyncDisposable {
   }
 
   /** Opens a file and pulls its pieces, in file order. */
-  pull(name: string, { resume, ...options }: PullRequest): PieceStream {
+  pull(name: string, { path, dataType, resume, ...options }: PullRequest): PieceStream {
     let handle: number;
     try {
-      handle = openSource({ ...options, chunkBytes: this.#chunkBytes, ...(resume === null ? {} : { resume }) }).handle;
+      const where = given({ path, dataType, resume: resume === null ? null : given(resume) });
+      handle = openSource({ ...options, ...where, chunkBytes: this.#chunkBytes } as SourceOptions).handle;
     } catch (error) {
       throw openingError(name, error);
     }

@@ -65,6 +65,8 @@ pub struct Mark {
 pub struct Watch {
     pub marks: Vec<Mark>,
     pub pieces: u64,
+    /// Pieces that did not fit the slot.
+    pub own_pieces: u64,
     /// Largest memory that the buffer and the source's carry had.
     pub buffer_bytes: usize,
     pub carry_bytes: usize,
@@ -143,7 +145,10 @@ fn drain(mut source: Source, setup: &Setup) -> (Outcome, Watch) {
             fault = parser.piece(&buffer, &raw, &frame, RejectRules { raw_bytes_max: setup.raw_max }, &mut out).err();
         }
         let fault = fault.or(raw.fault.take());
-        take(&mut outcome, out, fault.is_none());
+        let piece = Results::of(out);
+        let own = piece.own.as_deref();
+        take(&mut outcome, &piece, &own.unwrap_or(&slot)[..piece.len], fault.is_none());
+        watch.own_pieces += u64::from(own.is_some());
         if let Some(resume) = raw.resume.take() {
             assert!(fault.is_none(), "no checkpoint in a piece with a fault");
             watch.marks.push(Mark { resume, before: outcome.clone() });
@@ -157,42 +162,58 @@ fn drain(mut source: Source, setup: &Setup) -> (Outcome, Watch) {
     }
 }
 
-/// Adds a piece's results, having held what it says of itself against its bytes.
-fn take(outcome: &mut Outcome, mut out: Output, sound: bool) {
-    let (read, empty, unknown) = (out.read, out.empty, out.unknown_ids);
-    let (digest, last_id, rejects) = (out.digest, out.last_id.take(), std::mem::take(&mut out.rejects));
-    let bytes = out.bytes().to_vec();
-    let ends = out.columns.ends.clone();
-    let columns: Vec<_> = out.columns.xml_bytes.iter().zip(&out.columns.xxh3_64).zip(&out.columns.xxh3_128).map(|((&a, &b), &c)| (a, b, c)).collect();
-    let shas = out.columns.sha256.clone();
-    assert_eq!(out.len(), bytes.len(), "the length of the bodies");
-    let (table, own) = out.finish();
-    assert!(table >= bytes.len() && table % 8 == 0, "the table lies behind the bodies");
-    if let Some(own) = &own {
-        assert!(own.starts_with(&bytes), "memory of its own holds the bodies");
+/// What a piece says of its bodies, which are in the slot or in memory of its own.
+struct Results {
+    own: Option<Vec<u8>>,
+    len: usize,
+    ends: Vec<u32>,
+    columns: Vec<(u32, u64, u128)>,
+    shas: Vec<[u8; 32]>,
+    rejects: Vec<Reject>,
+    read: u64,
+    empty: u64,
+    unknown_ids: u64,
+    digest: SetDigest,
+    last_id: Option<String>,
+}
+
+impl Results {
+    fn of(mut out: Output) -> Self {
+        let c = &out.columns;
+        let columns = c.xml_bytes.iter().zip(&c.xxh3_64).zip(&c.xxh3_128).map(|((&a, &b), &c)| (a, b, c)).collect();
+        let (ends, shas) = (c.ends.clone(), c.sha256.clone());
+        let (rejects, last_id) = (std::mem::take(&mut out.rejects), out.last_id.take());
+        let (len, read, empty, unknown_ids, digest) = (out.len(), out.read, out.empty, out.unknown_ids, out.digest);
+        let (table, own) = out.finish();
+        assert!(table >= len && table.is_multiple_of(8), "the table lies behind the bodies");
+        Self { own, len, ends, columns, shas, rejects, read, empty, unknown_ids, digest, last_id }
     }
+}
+
+/// Adds a piece's results, having held what it says of itself against its bytes.
+fn take(outcome: &mut Outcome, piece: &Results, bytes: &[u8], sound: bool) {
     let (mut from, mut want, mut last) = (0, SetDigest::default(), None);
-    for (i, &end) in ends.iter().enumerate() {
+    for (&end, sha) in piece.ends.iter().zip(&piece.shas) {
         let body = &bytes[from..=end as usize];
         let (id, hash) = check_body(body);
-        assert_eq!(hash, hex(&shas[i]), "the hash column");
+        assert_eq!(hash, hex(sha), "the hash column");
         want.add(id.as_bytes(), hash.as_bytes());
         last = Some(id);
         outcome.bodies.push(body.to_vec());
         from = end as usize + 1;
     }
     assert_eq!(from, bytes.len(), "bodies fill the bytes");
-    assert_eq!(digest, want, "the digest");
-    assert_eq!(last_id, last, "the last id");
-    assert!([shas.len(), columns.len()].iter().all(|&n| n == ends.len()), "columns are of one length");
+    assert_eq!(piece.digest, want, "the digest");
+    assert_eq!(piece.last_id, last, "the last id");
+    assert!([piece.shas.len(), piece.columns.len()].iter().all(|&n| n == piece.ends.len()), "columns are of one length");
     if sound {
-        assert_eq!(read, ends.len() as u64 + empty + rejects.len() as u64, "read = bodies + empty + rejects in a piece");
+        assert_eq!(piece.read, piece.ends.len() as u64 + piece.empty + piece.rejects.len() as u64, "read = bodies + empty + rejects in a piece");
     }
-    outcome.columns.extend(columns);
-    outcome.rejects.extend(rejects);
-    outcome.read += read;
-    outcome.empty += empty;
-    outcome.unknown_ids += unknown;
+    outcome.columns.extend(&piece.columns);
+    outcome.rejects.extend(piece.rejects.iter().cloned());
+    outcome.read += piece.read;
+    outcome.empty += piece.empty;
+    outcome.unknown_ids += piece.unknown_ids;
 }
 
 /// Checks that a body is what the contract says around any record: its id and its hash.
