@@ -65,6 +65,8 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
         piece.release(); // its slot may be filled again
       }
     } // leaving the loop ends the pulling
+    signal.throwIfAborted();
+    if (stopping.aborted) return tally.outcome("stopped");
     throw new DumpError("INTERNAL", `${file.name}: the pieces ended before the file did`);
   } finally {
     await checkpoints.drain(); // nothing is synced once the destination is closed

@@ -66,8 +66,8 @@ pub enum What {
 enum TagEnd {
     /// Index of its `>`.
     At(usize),
-    /// It does not; reading resumes at this index.
-    Resume(usize),
+    /// It does not; reading resumes at this index, at a record in line form or (false) at the root's end.
+    Resume(usize, bool),
     More,
 }
 
@@ -112,7 +112,7 @@ impl Frame {
             match buf[i] {
                 b'>' if quote == 0 => return TagEnd::At(i),
                 b'<' => match self.resumes(buf, i, eof) {
-                    Ok(Some(_)) => return TagEnd::Resume(i),
+                    Ok(Some(record)) => return TagEnd::Resume(i, record),
                     Ok(None) => {}
                     Err(()) => return TagEnd::More,
                 },
@@ -175,7 +175,7 @@ impl Frame {
                 Markup::End => {
                     let (end, what) = match self.tag_end(buf, lt, false, eof) {
                         TagEnd::More => return if eof { Step::Unclosed("the file ends inside a tag") } else { Step::More },
-                        TagEnd::Resume(i) => (i, What::Reject { kind: Kind::TagNotClosed, at: lt }),
+                        TagEnd::Resume(i, _) => (i, What::Reject { kind: Kind::TagNotClosed, at: lt }),
                         TagEnd::At(gt) if end_name(&buf[lt + 2..gt]) == self.root_name => (gt + 1, What::RootEnd),
                         TagEnd::At(gt) => (gt + 1, What::Reject { kind: Kind::StrayEndTag, at: lt }),
                     };
@@ -285,6 +285,14 @@ impl Walk {
         }
     }
 
+    /// The tag at `lt` is not closed where reading could resume at `i`: Some if the record ends there. Where a container is open, what
+    /// looks like a record is a child, so reading goes on inside.
+    fn unclosed(&mut self, lt: usize, i: usize, record: bool) -> Option<usize> {
+        self.blame(Kind::TagNotClosed, lt);
+        self.at = i;
+        (!record || self.containers == 0).then_some(i)
+    }
+
     fn push(&mut self, frame: &Frame, name: &[u8], at: usize) {
         if self.begins.len() + 2 > frame.limits.depth {
             self.blame(Kind::TooDeep, at);
@@ -331,9 +339,10 @@ impl Walk {
                 }
                 Markup::End => match frame.tag_end(buf, lt, false, eof) {
                     TagEnd::More => return more("the file ends inside a tag"),
-                    TagEnd::Resume(i) => {
-                        self.blame(Kind::TagNotClosed, lt);
-                        return Progress::End(i);
+                    TagEnd::Resume(i, record) => {
+                        if let Some(end) = self.unclosed(lt, i, record) {
+                            return Progress::End(end);
+                        }
                     }
                     TagEnd::At(gt) => {
                         if let Some(end) = self.end_tag(frame, buf, lt, gt) {
@@ -400,7 +409,10 @@ impl Walk {
                     return Ok(self.begins.is_empty().then_some(i + 1));
                 }
                 b'<' => match frame.resumes(buf, i, eof) {
-                    Ok(Some(_)) => return Ok(Some(i)),
+                    Ok(Some(record)) => {
+                        self.inside = None;
+                        return Ok(self.unclosed(i, i, record));
+                    }
                     Ok(None) => {}
                     Err(()) => {
                         self.at = i;
@@ -448,10 +460,7 @@ impl Walk {
         }
         let gt = match frame.tag_end(buf, lt, true, eof) {
             TagEnd::At(gt) => gt,
-            TagEnd::Resume(i) => {
-                self.blame(Kind::TagNotClosed, lt);
-                return Ok(Some(i));
-            }
+            TagEnd::Resume(i, record) => return Ok(self.unclosed(lt, i, record)),
             TagEnd::More => return Err(()),
         };
         let (name, rest, empty) = split_tag(&buf[lt + 1..gt]);

@@ -44,6 +44,12 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
   telemetry.fileStarted(name, input.dataType, from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset, compressedBytes: from.resume.compressedOffset });
   let sent = batches;
   await using pieces = pool.pull(name, { ...sourceOptions(request), path: input.path, dataType: input.dataType, resume: from?.resume ?? null });
+  // A run with checkpoints goes on to the next one; others, and whatever is broken off, end where they are.
+  const stop = () => pieces.stop();
+  const reasons = store === null ? [stopping, signal] : [signal];
+  for (const reason of reasons) reason.addEventListener("abort", stop);
+  await using _quiet = { [Symbol.asyncDispose]: async () => reasons.forEach((reason) => reason.removeEventListener("abort", stop)) };
+  if (reasons.some((reason) => reason.aborted)) stop();
   const outcome = await runFile(
     {
       name,

@@ -37,7 +37,7 @@ export async function extract(request: ExtractRequest, { stopping, signal, telem
     await using pool = new ParsePool({ threads, chunkBytes });
     const run: RunContext = { request, pool, sink, store, types: new OpenTypes(), telemetry, stopping, signal };
     const report = await runVersion(run);
-    ending = report.complete ? "complete" : stopping.aborted ? "stopped" : "incomplete";
+    ending = stopping.aborted ? "stopped" : report.complete || request.verify === "stream" ? "complete" : "incomplete";
     return report;
   } catch (error) {
     if (stopping.aborted) ending = "stopped";
@@ -117,11 +117,14 @@ async function ofFile<T>(input: InputFile, { telemetry, signal }: RunContext, wo
 }
 
 async function verifyAll(todo: readonly InputFile[], run: RunContext): Promise<Map<string, SourceState | null>> {
-  const { store, request } = run;
+  const { store, request, stopping, signal } = run;
   const sources = new Map<string, SourceState | null>();
   await mapBounded(todo, request.filesAtOnce, (input) =>
     ofFile(input, run, async () => {
-      const source = await ensureSound(input, run);
+      const source = await ensureSound(input, { ...run, signal: AbortSignal.any([stopping, signal]) }).catch((error: unknown) => {
+        if (stopping.aborted && !signal.aborted) return null; // nothing was begun that a restart would miss
+        throw error;
+      });
       sources.set(input.name, source);
       if (source !== null && input.dataType !== null) await store?.apply({ type: "file-present", file: input.name, dataType: input.dataType, source });
     }),

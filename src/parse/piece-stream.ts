@@ -45,6 +45,7 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
   readonly #lanes: Promise<void>[];
   #next = 0;
   #ended = false;
+  #stopped = false;
   #failure: unknown = null;
   #wake: () => void = () => {};
 
@@ -74,6 +75,7 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ParsedPiece> {
     for (;;) {
+      if (this.#stopped) return;
       const answer = this.#early.get(this.#next);
       if (answer === undefined) {
         if (this.#failure !== null) throw this.#failure;
@@ -115,10 +117,17 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
     };
   }
 
+  /** Ends the iteration soon, even where it waits for a pipe that says nothing. */
+  stop(): void {
+    this.#ended = true;
+    this.#stopped = true;
+    stopSource(this.#pulling.handle);
+    this.#wake();
+  }
+
   /** Ends the pulling: nothing new is begun, what runs is waited for, and then the file is closed. Pieces handed out are released by their holder. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#ended = true;
-    stopSource(this.#pulling.handle);
+    this.stop();
     await Promise.all(this.#lanes);
     for (const { slot } of this.#early.values()) this.#pulling.slots.release(slot);
     this.#early.clear();
