@@ -98,6 +98,8 @@ export function openSource(options: SourceOptions): SourceInfo;
 export function pullPiece(handle: number, slot: Uint8Array): Piece;
 /** Makes running and later pulls return soon; safe from any thread. */
 export function stopSource(handle: number): void;
+/** What the opened file is now; size and the times tell whether it was written to. */
+export function sourceIdentity(handle: number): { readonly device: string; readonly inode: string; readonly size: number; readonly mtimeNs: string; readonly ctimeNs: string };
 export function closeSource(handle: number): void;
 /** Peak bytes that a source's native buffers held. */
 export function sourceMemory(handle: number): number;
@@ -128,7 +130,7 @@ export function openVerify(options: VerifyOptions): number;
 export function verifyStep(handle: number, bytes: number): VerifyStep;
 export function closeVerify(handle: number): void;
 
-/** Takes an exclusive kernel lock on `path` (created if missing) and writes `holder` into it; returns a handle, or null with the lock held elsewhere. */
+/** Takes an exclusive kernel lock on `path` (created if missing) and writes `holder` into it; returns a handle, or null with the lock held elsewhere. Throws with the system's code at the start of the message. */
 export function lockFile(path: string, holder: string): number | null;
 export function unlockFile(handle: number): void;
 

@@ -1,5 +1,5 @@
+import type { Destination } from "./destination.ts";
 import type { Checkpoint } from "./model.ts";
-import type { Destination } from "./pipeline.ts";
 
 /** A checkpoint without what only the destination knows. */
 export type Milestone = Omit<Checkpoint, "sink" | "rejectBytes">;

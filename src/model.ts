@@ -110,3 +110,11 @@ export interface FileIdentity {
 export function sameIdentity(a: FileIdentity, b: FileIdentity): boolean {
   return a.device === b.device && a.inode === b.inode && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ctimeNs === b.ctimeNs;
 }
+
+export const VERIFY_MODES = ["auto", "full", "stream"] as const;
+/** `auto`: the published SHA-256, else a full pass over the gzip; `full`: always the pass, and the SHA-256 too; `stream`: only while reading. */
+export type VerifyMode = (typeof VERIFY_MODES)[number];
+
+export const BACKENDS = ["zlib-ng", "zlib-rs"] as const;
+/** The library that inflates. */
+export type Backend = (typeof BACKENDS)[number];

@@ -1,20 +1,9 @@
 import { Checkpointer } from "./checkpointer.ts";
+import type { Destination } from "./destination.ts";
 import { DumpError } from "./errors.ts";
-import type { Batch, Checkpoint, Contract, DataType, RejectedRecord, SinkPosition } from "./model.ts";
+import type { Batch, Checkpoint, Contract, DataType } from "./model.ts";
 import type { ParsedPiece } from "./parse/piece-stream.ts";
-import { type FileOutcome, Tally } from "./tally.ts";
-
-/** Where the records of one file go: a sink's writer and the log of rejects, opened once the data type is known. */
-export interface Destination extends AsyncDisposable {
-  /** Resolves once the sink has accepted the batch. */
-  write(batch: Batch, signal: AbortSignal): Promise<void>;
-  /** Keeps rejects where people find them. */
-  reject(rejects: readonly RejectedRecord[]): Promise<void>;
-  /** Makes durable what was accepted when it was called. */
-  sync(signal: AbortSignal): Promise<{ sink: SinkPosition; rejectBytes: number }>;
-  /** The file is complete. */
-  finish(signal: AbortSignal): Promise<void>;
-}
+import { type Accepted, type FileOutcome, Tally } from "./tally.ts";
 
 /** One file on its way. */
 export interface FileRun {
@@ -29,7 +18,7 @@ export interface FileRun {
   readonly rejectsMax: number;
   readonly open: (dataType: DataType) => Promise<Destination>;
   /** Told what the destination has accepted. */
-  readonly onAccepted: (piece: ParsedPiece, batch: Batch) => void;
+  readonly onAccepted: (accepted: Accepted) => void;
   /** Saves a checkpoint, or null if this run keeps none. Never called before everything in front of it is durable. */
   readonly save: ((checkpoint: Checkpoint) => Promise<void>) | null;
 }
@@ -50,8 +39,7 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
         await refuseTooMany(file, tally, batch, destination);
         await destination?.write(batch, signal); // resolves only when the destination has accepted it
         await destination?.reject(batch.rejects);
-        tally.add(piece, batch);
-        file.onAccepted(piece, batch);
+        file.onAccepted(tally.add(piece, batch));
         if (piece.error !== null) throw piece.error;
         if (piece.end || tally.full) {
           await checkpoints.settle();

@@ -18,6 +18,15 @@ export interface FileOutcome {
   readonly inflatedOffset: number;
 }
 
+/** What the destination has just accepted. */
+export interface Accepted extends Counts {
+  readonly dataType: DataType;
+  readonly rejects: Batch["rejects"];
+  readonly xmlBytes: number;
+  /** Compressed bytes of the file consumed so far. */
+  readonly compressedBytes: number;
+}
+
 const MODULUS = 1n << 256n;
 const NONE: Counts = { read: 0, written: 0, rejected: 0, empty: 0, unknownIds: 0 };
 /** Before the id in a message body, and between it and the hash. */
@@ -79,7 +88,7 @@ export class Tally {
   }
 
   /** Takes note of what was accepted. */
-  add(piece: ParsedPiece, batch: Batch): void {
+  add(piece: ParsedPiece, batch: Batch): Accepted {
     const written = batch.ends.length;
     const whole = written === piece.records;
     const { read, empty, unknownIds } = whole ? piece : { read: written, empty: 0, unknownIds: 0 };
@@ -97,6 +106,9 @@ export class Tally {
     this.#batches += written > 0 ? 1 : 0;
     this.#xmlBytes += piece.xmlBytes;
     this.#inflatedOffset = piece.offset + piece.xmlBytes;
+    const { dataType, rejects } = batch;
+    const { xmlBytes, compressedBytes } = piece;
+    return { dataType, rejects, xmlBytes, compressedBytes, read, written, rejected: rejects.length, empty, unknownIds };
   }
 
   /** The milestone behind the last piece. */

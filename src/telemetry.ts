@@ -174,7 +174,8 @@ export class Telemetry implements Disposable {
     this[Symbol.dispose]();
     if (how === "complete") this.#log.info("🏁 Extraction complete");
     else if (how === "stopped") this.#log.warn("🛑 Stopped before the end");
-    else this.#log.warn(`⚠️ Extraction ${how}`);
+    else if (how === "incomplete") this.#log.warn("⚠️ Extraction incomplete");
+    else this.#log.info("❌ Extraction failed"); // whoever called tells why, in one line
   }
 
   /** Ends the reports of progress; safe to call twice. */

@@ -43,17 +43,13 @@ const bodies = new BodyWriter(output, recordName);
 const parser = open(recordName, (record) => bodies.write(record));
 let xmlBytes = 0;
 try {
-  await pipeline(
-    createReadStream(file, { highWaterMark: GZIP_CHUNK_BYTES }),
-    createGunzip({ chunkSize: XML_CHUNK_BYTES }),
-    async (xml) => {
-      for await (const chunk of xml) {
-        xmlBytes += chunk.length;
-        parser.write(chunk);
-      }
-      parser.end();
-    },
-  );
+  await pipeline(createReadStream(file, { highWaterMark: GZIP_CHUNK_BYTES }), createGunzip({ chunkSize: XML_CHUNK_BYTES }), async (xml) => {
+    for await (const chunk of xml) {
+      xmlBytes += chunk.length;
+      parser.write(chunk);
+    }
+    parser.end();
+  });
 } catch (error) {
   console.error(`${peer}: ${file}: ${error.message}`);
   process.exitCode = 1;

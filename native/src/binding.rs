@@ -5,6 +5,8 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
@@ -42,6 +44,8 @@ struct Shared {
     rejects: RejectRules,
     stop: Arc<AtomicBool>,
     peak: AtomicUsize,
+    /// The open file, to look at.
+    file: File,
 }
 
 /// What a worker thread keeps between pieces.
@@ -201,6 +205,7 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
     });
     let stop = Arc::new(AtomicBool::new(false));
     let input = Input::open(options.path.as_deref(), stop.clone())?;
+    let file = input.duplicate().map_err(|e| Fault::new(Code::Unreadable, 0, e.to_string()))?;
     let rejects = RejectRules { raw_bytes_max: options.reject_raw_bytes_max as usize };
     let make = |reader| Source::new(reader, data_type, limits, options.chunk_bytes as usize, rejects.raw_bytes_max, spacing);
     let source = match options.resume {
@@ -213,7 +218,7 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
         }
     };
     let size = source.reader().size();
-    let shared = Shared { source: Mutex::new(source), contract, rejects, stop, peak: AtomicUsize::new(0) };
+    let shared = Shared { source: Mutex::new(source), contract, rejects, stop, peak: AtomicUsize::new(0), file };
     Ok(SourceInfo { handle: keep(&SOURCES, Arc::new(shared)), size: size.map(|n| n as f64) })
 }
 
@@ -367,6 +372,29 @@ pub fn stop_source(handle: u32) {
     }
 }
 
+#[napi(object)]
+pub struct Identity {
+    pub device: String,
+    pub inode: String,
+    pub size: f64,
+    pub mtime_ns: String,
+    pub ctime_ns: String,
+}
+
+#[napi]
+pub fn source_identity(handle: u32) -> Result<Identity> {
+    let shared = held(&SOURCES, handle)?;
+    let meta = shared.file.metadata().map_err(|e| Error::from_reason(e.to_string()))?;
+    let nanoseconds = |seconds: i64, rest: i64| (seconds as i128 * 1_000_000_000 + rest as i128).to_string();
+    Ok(Identity {
+        device: meta.dev().to_string(),
+        inode: meta.ino().to_string(),
+        size: meta.size() as f64,
+        mtime_ns: nanoseconds(meta.mtime(), meta.mtime_nsec()),
+        ctime_ns: nanoseconds(meta.ctime(), meta.ctime_nsec()),
+    })
+}
+
 #[napi]
 pub fn close_source(handle: u32) {
     stop_source(handle);
@@ -427,7 +455,16 @@ pub fn close_verify(handle: u32) {
 
 #[napi]
 pub fn lock_file(path: String, holder: String) -> Result<Option<u32>> {
-    let file = lock::take(&path, &holder).map_err(|e| thrown(Fault::new(Code::Unreadable, 0, format!("{path}: {e}"))))?;
+    let file = lock::take(&path, &holder).map_err(|e| {
+        let code = match e.kind() {
+            ErrorKind::PermissionDenied => "EACCES",
+            ErrorKind::ReadOnlyFilesystem => "EROFS",
+            ErrorKind::StorageFull => "ENOSPC",
+            ErrorKind::NotFound => "ENOENT",
+            _ => "EIO",
+        };
+        Error::from_reason(format!("{code}: {e}"))
+    })?;
     Ok(file.map(|file| keep(&LOCKS, file)))
 }
 

@@ -45,6 +45,11 @@ impl Input {
         Ok(Self { file, name, size, stop })
     }
 
+    /// Another handle on the same open file.
+    pub fn duplicate(&self) -> std::io::Result<File> {
+        self.file.try_clone()
+    }
+
     /// Moves to `offset` bytes from the start.
     pub fn seek(&mut self, offset: u64) -> Result<(), Fault> {
         self.file.seek(SeekFrom::Start(offset)).map(|_| ()).map_err(|e| Fault::new(Code::Unreadable, 0, format!("{}: {e}", self.name)))

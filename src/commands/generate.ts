@@ -1,7 +1,6 @@
 import { availableParallelism } from "node:os";
-import { z } from "zod";
 import type { Flags } from "../config.ts";
-import { count, text, word } from "../config/units.ts";
+import { count, type Parsed, text, versionDate, word } from "../config/units.ts";
 import { DumpError } from "../errors.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -17,13 +16,13 @@ export const GENERATE_OPTIONS = {
   labels: { argument: "N", schema: count(0), fallback: "1000", meaning: "number of labels" },
   seed: { argument: "S", schema: count(0, SEED_MAX), fallback: "1", meaning: "the same seed gives the same bytes" },
   out: { argument: "DIR", schema: text, fallback: null, meaning: "folder to write into; it is made if it is missing" },
-  version: { argument: "YYYYMMDD", schema: z.string().regex(/^\d{8}$/, "give eight digits, as in 20260801"), fallback: "20260801", meaning: "version of the dump" },
+  version: { argument: "YYYYMMDD", schema: versionDate, fallback: "20260801", meaning: "version of the dump" },
   form: { argument: "YEAR", schema: word(["2026", "2020"]), fallback: "2026", meaning: "byte form of the XML: as of 2026, or the older one of 2020" },
   threads: { argument: "N", schema: count(1, THREADS_MAX), fallback: String(availableParallelism()), meaning: "threads to use" },
 } as const;
 
 export type GenerateFlags = { readonly [K in keyof typeof GENERATE_OPTIONS]?: string };
-type Generate = { [K in keyof typeof GENERATE_OPTIONS]: z.output<(typeof GENERATE_OPTIONS)[K]["schema"]> };
+type Generate = { [K in keyof typeof GENERATE_OPTIONS]: Parsed<(typeof GENERATE_OPTIONS)[K]["schema"]> };
 
 /** `deadwax generate`: writes a synthetic dump with its CHECKSUM and a manifest of what is in it. */
 export async function runGenerate(flags: GenerateFlags & Pick<Flags, "output">, { stdout }: CommandContext): Promise<number> {

@@ -1,8 +1,7 @@
 import { availableParallelism } from "node:os";
 import type { z } from "zod";
-import { BACKENDS, VERIFY_MODES } from "../discogs/request.ts";
 import { DumpError } from "../errors.ts";
-import { CONTRACTS, DATA_TYPES } from "../model.ts";
+import { BACKENDS, CONTRACTS, DATA_TYPES, VERIFY_MODES } from "../model.ts";
 import { openSink } from "../sink/index.ts";
 import { byteSize, count, flag, lenientU64, text, word } from "./units.ts";
 

@@ -56,3 +56,9 @@ export function formatSize(bytes: number): string {
   }
   return `${bytes} bytes`;
 }
+
+/** The date of a version. */
+export const versionDate = z.string().regex(/^\d{8}$/, "give eight digits, as in 20260801");
+
+/** What a schema's text becomes. */
+export type Parsed<Schema extends z.ZodType> = z.output<Schema>;

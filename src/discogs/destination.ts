@@ -1,5 +1,5 @@
+import type { Destination } from "../destination.ts";
 import type { Checkpoint, DataType } from "../model.ts";
-import type { Destination } from "../pipeline.ts";
 import { RejectLog } from "../sink/rejects.ts";
 import type { Sink, SinkWriter, Target } from "../sink/sink.ts";
 import { isPositionLost } from "../sink/sink-errors.ts";

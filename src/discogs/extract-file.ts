@@ -1,7 +1,9 @@
+import type { Destination } from "../destination.ts";
 import { DumpError } from "../errors.ts";
-import type { Checkpoint, DataType } from "../model.ts";
+import { type Checkpoint, type DataType, sameIdentity } from "../model.ts";
+import type { PieceStream } from "../parse/piece-stream.ts";
 import type { ParsePool } from "../parse/pool.ts";
-import { type Destination, runFile } from "../pipeline.ts";
+import { runFile } from "../pipeline.ts";
 import { outputFolder } from "../sink/index.ts";
 import type { Sink } from "../sink/sink.ts";
 import type { InputFile } from "../source/inputs.ts";
@@ -44,11 +46,16 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
   telemetry.fileStarted(name, input.dataType, from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset, compressedBytes: from.resume.compressedOffset });
   let sent = batches;
   await using pieces = pool.pull(name, { ...sourceOptions(request), path: input.path, dataType: input.dataType, resume: from?.resume ?? null });
+  assertVerified(name, source, pieces);
   // A run with checkpoints goes on to the next one; others, and whatever is broken off, end where they are.
   const stop = () => pieces.stop();
   const reasons = store === null ? [stopping, signal] : [signal];
   for (const reason of reasons) reason.addEventListener("abort", stop);
-  await using _quiet = { [Symbol.asyncDispose]: async () => reasons.forEach((reason) => reason.removeEventListener("abort", stop)) };
+  using _deaf = {
+    [Symbol.dispose]: () => {
+      for (const reason of reasons) reason.removeEventListener("abort", stop);
+    },
+  };
   if (reasons.some((reason) => reason.aborted)) stop();
   const outcome = await runFile(
     {
@@ -65,11 +72,9 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
         if (source !== null && input.dataType === null) await store?.apply({ type: "file-started", file: name, dataType, source, resumed: false });
         return openDestination(sink, { version: request.version, dataType, contract: request.contract }, folder, null, signal);
       },
-      onAccepted: (piece, batch) => {
-        sent += batch.ends.length > 0 ? 1 : 0;
-        const { read, empty, unknownIds, xmlBytes, compressedBytes } = piece;
-        const { dataType, rejects } = batch;
-        telemetry.batchWritten(name, { dataType, read, written: batch.ends.length, empty, unknownIds, rejects, xmlBytes, compressedBytes });
+      onAccepted: (accepted) => {
+        sent += accepted.written > 0 ? 1 : 0;
+        telemetry.batchWritten(name, accepted);
       },
       save:
         store === null
@@ -82,6 +87,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
     stopping,
     signal,
   );
+  assertVerified(name, source, pieces);
   const seconds = (performance.now() - started) / 1000;
   if (outcome.how === "end" && source?.verified && store !== null) {
     await store.apply({ type: "file-completed", file: name, counts: outcome.counts, digest: outcome.digest, batches: sent });
@@ -89,6 +95,12 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
   if (outcome.how !== "stopped") telemetry.fileCompleted(name, seconds);
   void held;
   return { outcome, report: toReport(outcome, from, seconds, pool.threads) };
+}
+
+/** What is read must be what was verified: the opened file, not what its path leads to by now. */
+function assertVerified(name: string, source: SourceState | null, pieces: PieceStream): void {
+  if (source === null || !source.verified || sameIdentity(source, pieces.identity())) return;
+  throw new DumpError("SOURCE_CHANGED", `${name}: changed since it was verified; run again once nothing writes to it`);
 }
 
 const nothing: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };

@@ -87,11 +87,12 @@ async function inPhase<T>({ store, request, signal }: RunContext, phase: "downlo
     if (phase === "download") await store?.apply({ type: "download-completed" });
     return result;
   } catch (error) {
-    if (!signal.aborted && error instanceof FileError) {
-      await store?.apply({ type: "phase-failed", phase, error: error.cause.message, file: error.file }).catch(() => {}); // the first failure is the one to tell
-      throw error.cause;
-    }
-    throw error;
+    if (!(error instanceof FileError)) throw error;
+    const { cause, file } = error;
+    const inSink = cause instanceof DumpError && cause.code.startsWith("SINK_");
+    // The first failure is the one to tell, so that one that cannot be saved is left at that.
+    if (!signal.aborted) await store?.apply({ type: "phase-failed", phase: inSink ? "publishing" : phase, error: cause.message, file }).catch(() => {});
+    throw cause;
   }
 }
 

@@ -1,13 +1,5 @@
-import type { Contract, DataType } from "../model.ts";
+import type { Backend, Contract, DataType, VerifyMode } from "../model.ts";
 import type { InputFile } from "../source/inputs.ts";
-
-export const VERIFY_MODES = ["auto", "full", "stream"] as const;
-/** `auto`: the published SHA-256, else a full pass over the gzip; `full`: always the pass, and the SHA-256 too; `stream`: only while reading. */
-export type VerifyMode = (typeof VERIFY_MODES)[number];
-
-export const BACKENDS = ["zlib-ng", "zlib-rs"] as const;
-/** The library that inflates. */
-export type Backend = (typeof BACKENDS)[number];
 
 /** What a hostile or broken dump may cost. */
 export interface ExtractLimits {

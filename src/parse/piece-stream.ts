@@ -1,6 +1,6 @@
-import { type Piece, stopSource } from "../../native/index.js";
+import { type Piece, sourceIdentity, stopSource } from "../../native/index.js";
 import type { DumpError } from "../errors.ts";
-import type { DataType, RejectedRecord, ResumePoint } from "../model.ts";
+import type { DataType, FileIdentity, RejectedRecord, ResumePoint } from "../model.ts";
 import { toDumpError } from "./fault.ts";
 import type { Slots } from "./slots.ts";
 
@@ -117,11 +117,17 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
     };
   }
 
+  /** The identity of the opened file as it is now. */
+  identity(): FileIdentity {
+    return sourceIdentity(this.#pulling.handle);
+  }
+
   /** Ends the iteration soon, even where it waits for a pipe that says nothing. */
   stop(): void {
     this.#ended = true;
     this.#stopped = true;
     stopSource(this.#pulling.handle);
+    this.#drop();
     this.#wake();
   }
 
@@ -129,8 +135,13 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
   async [Symbol.asyncDispose](): Promise<void> {
     this.stop();
     await Promise.all(this.#lanes);
+    this.#drop();
+    this.#pulling.close();
+  }
+
+  /** Gives back the slots of pieces that nobody will ask for: lanes may be waiting for them. */
+  #drop(): void {
     for (const { slot } of this.#early.values()) this.#pulling.slots.release(slot);
     this.#early.clear();
-    this.#pulling.close();
   }
 }

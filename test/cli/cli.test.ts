@@ -10,7 +10,12 @@ const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
 
 function deadwax(args: string[], { env = {}, cwd = "." }: { env?: Record<string, string>; cwd?: string } = {}) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], { cwd, env: { PATH: process.env["PATH"], ...env }, encoding: "utf8", input: "" });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, ...args], {
+    cwd,
+    env: { PATH: process.env["PATH"], ...env },
+    encoding: "utf8",
+    input: "",
+  });
   return { status, stdout, stderr };
 }
 
@@ -33,19 +38,22 @@ describe.skipIf(!existsSync(CLI))("deadwax", () => {
   });
 
   it("tells all problems at once, and no password", () => {
-    const { status, stderr } = deadwax(["extract", "x", "--threads", "0", "--sink", "amqp://u:secret@h"], { env: { DEADWAX_CHUNK: "1", DEADWAX_NONSENSE: "1" } });
+    const { status, stderr } = deadwax(["extract", "x", "--threads", "0", "--sink", "amqp://u:secret@h"], {
+      env: { DEADWAX_CHUNK: "1", DEADWAX_NONSENSE: "1" },
+    });
     expect(status).toBe(2);
     expect(stderr).toMatch(/4 problems: .*DEADWAX_NONSENSE.*--sink.*--threads 0.*DEADWAX_CHUNK=1/);
     expect(stderr).not.toContain("secret");
   });
 
-  it.each([[["extract", "--output", "json", "--unknown"], {}], [["extract", "--output=json", "nowhere.xml"], {}], [["extract", "nowhere.xml"], { DEADWAX_OUTPUT: "json" }]])(
-    "tells errors as JSON: %j",
-    (args, env) => {
-      const { stderr } = deadwax(args, { env });
-      expect(JSON.parse(stderr)).toEqual({ error: { code: expect.stringMatching(/^[A-Z_]+$/), message: expect.any(String) } });
-    },
-  );
+  it.each([
+    [["extract", "--output", "json", "--unknown"], {}],
+    [["extract", "--output=json", "nowhere.xml"], {}],
+    [["extract", "nowhere.xml"], { DEADWAX_OUTPUT: "json" }],
+  ])("tells errors as JSON: %j", (args, env) => {
+    const { stderr } = deadwax(args, { env });
+    expect(JSON.parse(stderr)).toEqual({ error: { code: expect.stringMatching(/^[A-Z_]+$/), message: expect.any(String) } });
+  });
 
   it("prints help and ends with 2 without a command, with 0 if help was asked for", () => {
     expect(deadwax([])).toMatchObject({ status: 2, stdout: "", stderr: expect.stringContaining("Usage: deadwax") });

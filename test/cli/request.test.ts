@@ -1,9 +1,9 @@
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { findDumps, toRequest } from "../../src/discogs/plan.ts";
 import { resolveGenerate } from "../../src/commands/generate.ts";
 import { renderReport } from "../../src/commands/report.ts";
 import { type Flags, resolveExtractConfig } from "../../src/config.ts";
+import { findDumps, toRequest } from "../../src/discogs/plan.ts";
 import type { ExtractReport } from "../../src/discogs/request.ts";
 import { dumps, folderOf } from "../source/folder.ts";
 
@@ -16,16 +16,51 @@ describe("the request", () => {
   it("carries every setting", async () => {
     const root = await folderOf(dumps("20260801"));
     const request = await requestOf([], {
-      root, contract: "fanout", sink: "file:o", force: true, verify: "full", threads: "3", chunk: "4K", inflate: "zlib-rs",
-      checkpointRecords: "7", checkpointMs: "8", maxRejects: "1", maxRejectRawBytes: "2", maxRecordBytes: "1K", maxDepth: "4",
-      maxAttributes: "5", maxNameBytes: "16", maxInflatedBytes: "1M", maxInflateRatio: "9",
+      root,
+      contract: "fanout",
+      sink: "file:o",
+      force: true,
+      verify: "full",
+      threads: "3",
+      chunk: "4K",
+      inflate: "zlib-rs",
+      checkpointRecords: "7",
+      checkpointMs: "8",
+      maxRejects: "1",
+      maxRejectRawBytes: "2",
+      maxRecordBytes: "1K",
+      maxDepth: "4",
+      maxAttributes: "5",
+      maxNameBytes: "16",
+      maxInflatedBytes: "1M",
+      maxInflateRatio: "9",
     });
     const { inputs, ...rest } = request;
     expect(inputs).toHaveLength(4);
     expect(rest).toEqual({
-      version: "20260801", contract: "fanout", sinkUrl: "file:o", stateRoot: root, force: true, limit: null, verify: "full",
-      threads: 3, filesAtOnce: 3, chunkBytes: 4096, backend: "zlib-rs", checkpointRecords: 7, checkpointMs: 8,
-      limits: { rejectsMax: 1, rejectRawBytesMax: 2, recordBytesMax: 1024, depthMax: 4, attributesMax: 5, nameBytesMax: 16, inflatedBytesMax: 1_048_576, inflateRatioMax: 9 },
+      version: "20260801",
+      contract: "fanout",
+      sinkUrl: "file:o",
+      stateRoot: root,
+      force: true,
+      limit: null,
+      verify: "full",
+      threads: 3,
+      filesAtOnce: 3,
+      chunkBytes: 4096,
+      backend: "zlib-rs",
+      checkpointRecords: 7,
+      checkpointMs: 8,
+      limits: {
+        rejectsMax: 1,
+        rejectRawBytesMax: 2,
+        recordBytesMax: 1024,
+        depthMax: 4,
+        attributesMax: 5,
+        nameBytesMax: 16,
+        inflatedBytesMax: 1_048_576,
+        inflateRatioMax: 9,
+      },
     });
   });
 
@@ -57,7 +92,18 @@ describe("the request", () => {
 });
 
 it("reports a run to people", () => {
-  const labels = { read: 12_345, written: 12_343, rejected: 1, empty: 1, xmlBytes: 4e8, inflatedBytes: 5e8, seconds: 2, threads: 2, digest: "", resumedFrom: { ordinal: 5000, offset: 1 } };
+  const labels = {
+    read: 12_345,
+    written: 12_343,
+    rejected: 1,
+    empty: 1,
+    xmlBytes: 4e8,
+    inflatedBytes: 5e8,
+    seconds: 2,
+    threads: 2,
+    digest: "",
+    resumedFrom: { ordinal: 5000, offset: 1 },
+  };
   const report: ExtractReport = { version: "20260801", contract: "topic", complete: true, types: { labels } };
   expect(renderReport(report, "amqp://u:secret@h")).toMatchInlineSnapshot(`
     "20260801 (topic) into amqp://u:***@h, complete

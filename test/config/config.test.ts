@@ -83,10 +83,7 @@ describe("sizes", () => {
 
 describe("problems", () => {
   it("come in one report", () => {
-    const message = problemsOf(
-      { flags: { contract: "x", threads: "0" }, env: { DEADWAX_CHUNK: "1", DEADWAX_TYPO: "1" }, files: [] },
-      resolveExtractConfig,
-    );
+    const message = problemsOf({ flags: { contract: "x", threads: "0" }, env: { DEADWAX_CHUNK: "1", DEADWAX_TYPO: "1" }, files: [] }, resolveExtractConfig);
     expect(message).toMatch(/^5 problems: /);
     for (const part of ["--contract x:", "--threads 0:", "DEADWAX_CHUNK=1:", "DEADWAX_TYPO:", "nothing to extract"]) expect(message).toContain(part);
   });

@@ -1,8 +1,8 @@
 import type { DataType } from "../../src/model.ts";
-import { decode, isXmlSpace, skipXmlSpace } from "./characters.ts";
+import { decode, isBlank, isXmlSpace, skipXmlSpace } from "./characters.ts";
 import type { Element } from "./element.ts";
 import { readRecord } from "./record.ts";
-import { type Landmarks, type Markup, endsName, nextMarkup, readDoctype, startsWith } from "./scanner.ts";
+import { type Landmarks, type Markup, nextMarkup, openName, readDoctype, startsWith } from "./scanner.ts";
 
 /** What exceeding rejects a record, or, for the rejects themselves, ends the file. */
 export interface OracleLimits {
@@ -70,8 +70,9 @@ export function readDocument(xml: Buffer, dataType: DataType, limits: OracleLimi
   }
 
   // Between records.
-  let shape = shapeOf(dataType, root.name, null, limits);
-  let isFirst = true;
+  const first = root.empty ? null : firstElement(xml, at, root.name);
+  const shape = shapeOf(dataType, root.name, first === null ? null : lineFormAt(xml, first.start), limits);
+  if (first !== null && !first.name.equals(shape.recordName)) return wrongType(first, shape);
   let isRootClosed = root.empty;
   let isInStrayRun = false;
   const reject = (offset: number, kind: string, id: string | null = null): Fatal | null => {
@@ -82,9 +83,6 @@ export function readDocument(xml: Buffer, dataType: DataType, limits: OracleLimi
     return null;
   };
   while (!isRootClosed) {
-    if (isFirst && startsWith(xml, at, `<${shape.recordName}`) && endsName(xml, at + 1 + shape.recordName.length)) {
-      shape = shapeOf(dataType, root.name, lineFormAt(xml, at), limits);
-    }
     const markup = nextMarkup(xml, at, shape.landmarks);
     if (markup === null) return { offset: at, message: "the root element is not closed" };
     at = markup.end;
@@ -94,9 +92,10 @@ export function readDocument(xml: Buffer, dataType: DataType, limits: OracleLimi
     switch (markup.kind) {
       case "text":
       case "cdata": {
+        const isStray = !isBlank(decode(markup.bytes));
         const start = markup.kind === "text" ? skipXmlSpace(xml, markup.start, markup.end) : markup.start;
-        if (start < markup.end && !wasInStrayRun) fault = reject(start, "stray-text");
-        isInStrayRun = wasInStrayRun || start < markup.end;
+        if (isStray && !wasInStrayRun) fault = reject(start, "stray-text");
+        isInStrayRun = wasInStrayRun || isStray;
         break;
       }
       case "comment":
@@ -104,20 +103,16 @@ export function readDocument(xml: Buffer, dataType: DataType, limits: OracleLimi
         break;
       case "doctype":
       case "declaration":
-        fault = reject(markup.start, "unknown-markup");
+        fault = reject(markup.start, "bad-markup");
         break;
       case "end":
         if (markup.name.equals(shape.rootName)) isRootClosed = true;
         else fault = reject(markup.start, "stray-end-tag");
         break;
       case "open":
-        if (isFirst && xml[markup.start + 1] !== 0x2f && !markup.name.equals(shape.recordName)) return wrongType(markup, shape);
-        if (xml[markup.start + 1] !== 0x2f) isFirst = false;
-        fault = reject(markup.start, xml[markup.start + 1] === 0x2f ? "stray-end-tag" : "tag-not-closed");
+        fault = reject(markup.start, "tag-not-closed");
         break;
       case "start": {
-        if (isFirst && !markup.name.equals(shape.recordName)) return wrongType(markup, shape);
-        isFirst = false;
         const end = readRecord(xml, markup, shape);
         if (end.kind === "fatal") return { offset: end.offset, message: end.message };
         at = end.at;
@@ -151,8 +146,8 @@ function outside(xml: Buffer, at: number, isBefore: boolean): Markup | Fatal {
   if (markup.kind === "cut") return { offset: markup.start, message: "the document ends inside markup" };
   if (markup.kind === "comment" || markup.kind === "instruction" || markup.kind === "doctype") return markup;
   if (markup.kind === "start" && isBefore) return markup;
+  if (markup.kind === "text" && isBlank(decode(markup.bytes))) return markup;
   const offset = markup.kind === "text" ? skipXmlSpace(xml, markup.start, markup.end) : markup.start;
-  if (offset === markup.end) return markup;
   const place = isBefore ? "before the root element" : "behind the root element";
   return { offset, message: `${markup.kind === "start" ? "a second root" : markup.kind} ${place}` };
 }
@@ -166,6 +161,17 @@ function shapeOf(dataType: DataType, rootName: Buffer, lineForm: Buffer | null, 
   return { dataType, recordName, rootName, landmarks, lineForm, limits };
 }
 
+/** The first element inside the root, whose name and place tell what records are and how they start. */
+function firstElement(xml: Buffer, start: number, rootName: Buffer): { start: number; name: Buffer } | null {
+  for (let at = start; ; ) {
+    const markup = nextMarkup(xml, at, NO_LANDMARKS);
+    if (markup === null || (markup.kind === "end" && markup.name.equals(rootName))) return null;
+    if (markup.kind === "start") return markup;
+    if (markup.kind === "cut") return /^<[^!?/]/s.test(xml.toString("latin1", markup.start, markup.start + 2)) ? { start: markup.start, name: openName(xml, markup.start) } : null;
+    at = markup.end;
+  }
+}
+
 function lineFormAt(xml: Buffer, at: number): Buffer | null {
   let start = at;
   while (start > 0 && isXmlSpace(xml[start - 1])) {
@@ -175,6 +181,6 @@ function lineFormAt(xml: Buffer, at: number): Buffer | null {
   return null;
 }
 
-function wrongType(markup: Markup & { readonly name: Buffer }, shape: DocumentShape): Fatal {
+function wrongType(markup: { readonly start: number; readonly name: Buffer }, shape: DocumentShape): Fatal {
   return { offset: markup.start, message: `the first record is <${decode(markup.name)}>, not <${decode(shape.recordName)}>` };
 }

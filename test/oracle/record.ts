@@ -1,7 +1,7 @@
 import { decode, trim } from "./characters.ts";
 import type { DocumentShape } from "./document.ts";
 import { type Chunk, type Element, chunks, countedAttributes } from "./element.ts";
-import { type Markup, nextMarkup } from "./scanner.ts";
+import { type Markup, landmarkAt, nextMarkup } from "./scanner.ts";
 
 type StartTag = Extract<Markup, { kind: "start" }>;
 
@@ -24,11 +24,12 @@ export function readRecord(xml: Buffer, first: StartTag, shape: DocumentShape): 
   if (!first.empty) stack.push(record);
   let at = first.end;
   while (stack.length > 0) {
+    // A label among sublabels may look exactly like a record.
+    const mayNest = shape.dataType === "labels" && stack.some((element) => element.name.equals(Buffer.from("sublabels")));
+    if (!mayNest && isRecordStart(xml, at, shape)) return rejected(at, "record-not-closed");
     const markup = nextMarkup(xml, at, shape.landmarks);
     if (markup === null) return { kind: "fatal", offset: at, message: "the document ends inside a record" };
     const parent = stack[stack.length - 1] ?? record;
-    // A label among sublabels may look exactly like a record.
-    const mayNest = shape.dataType === "labels" && stack.some((element) => element.name.equals(Buffer.from("sublabels")));
     at = markup.end;
     switch (markup.kind) {
       case "text":
@@ -40,16 +41,13 @@ export function readRecord(xml: Buffer, first: StartTag, shape: DocumentShape): 
         break;
       case "doctype":
       case "declaration":
-        fault ??= "unknown-markup";
+        fault ??= "bad-markup";
         break;
       case "open":
         if (markup.landmark === "root-end" || !mayNest) return rejected(markup.end, "tag-not-closed");
         fault ??= "tag-not-closed";
         break;
       case "start": {
-        if (markup.name.equals(recordName) && isInLineForm(xml, markup.start, shape.lineForm) && !mayNest) {
-          return rejected(markup.start, "record-not-closed");
-        }
         fault ??= tagFault(markup, stack.length + 2, shape);
         const element = elementOf(markup);
         parent.content.push(element);
@@ -69,7 +67,7 @@ export function readRecord(xml: Buffer, first: StartTag, shape: DocumentShape): 
         markup satisfies never;
     }
   }
-  if (at - first.start > limits.recordBytesMax) fault ??= "record-too-long";
+  if (at - first.start > limits.recordBytesMax) fault ??= "record-too-large";
   if (fault !== null) return rejected(at, fault);
   return { kind: "record", element: record, at, isRootClosed: false };
 }
@@ -86,8 +84,9 @@ function tagFault(tag: StartTag, depth: number, { limits }: DocumentShape): stri
   return names.some((name) => name.length > limits.nameBytesMax) ? "name-too-long" : null;
 }
 
-function isInLineForm(xml: Buffer, at: number, lineForm: Buffer | null): boolean {
-  return lineForm !== null && xml.subarray(Math.max(0, at - lineForm.length), at).equals(lineForm);
+/** Tells whether a record starts at `at` as the file's first one does. */
+function isRecordStart(xml: Buffer, at: number, { lineForm, landmarks }: DocumentShape): boolean {
+  return lineForm !== null && landmarkAt(xml, at - lineForm.length, landmarks) === "record";
 }
 
 /** The id of a record that is not delivered, as far as it was read: for people, so raw and trimmed. */

@@ -47,6 +47,7 @@ export function nextMarkup(xml: Buffer, at: number, landmarks: Landmarks): Marku
   if (startsWith(xml, at, "<!--")) return delimited(xml, at, "comment", "<!--", "-->");
   if (startsWith(xml, at, "<![CDATA[")) return delimited(xml, at, "cdata", "<![CDATA[", "]]>");
   if (startsWith(xml, at, "<?")) return delimited(xml, at, "instruction", "<?", "?>");
+  if (startsWith(xml, at, "<!")) return declaration(xml, at);
   return tag(xml, at, landmarks);
 }
 
@@ -58,7 +59,7 @@ export function startsWith(xml: Buffer, at: number, wanted: string | Buffer): bo
 }
 
 /** Tells whether a name ends at `at`: white space, `>` or `/` stands there. */
-export function endsName(xml: Buffer, at: number): boolean {
+function endsName(xml: Buffer, at: number): boolean {
   const byte = xml[at];
   return byte === GT || byte === SLASH || isXmlSpace(byte);
 }
@@ -76,8 +77,17 @@ function delimited(xml: Buffer, at: number, kind: "comment" | "cdata" | "instruc
   return kind === "cdata" ? { kind, ...span, bytes: xml.subarray(at + opener.length, close) } : { kind, ...span };
 }
 
-/** Start tags, end tags and `<!...>`: all end at the first `>` outside quotes. */
+/** `<!...>` that is nothing known ends behind the next `>`, or before a `<` that comes sooner, so that it swallows no tag. */
+function declaration(xml: Buffer, start: number): Markup {
+  const close = xml.indexOf(">", start + 2);
+  const open = xml.indexOf("<", start + 2);
+  if (close === -1 && open === -1) return { kind: "cut", start, end: xml.length };
+  return { kind: "declaration", start, end: open === -1 || (close !== -1 && close < open) ? close + 1 : open };
+}
+
+/** Start tags end at the first `>` outside quotes; end tags, which have no attributes, at the first `>`. */
 function tag(xml: Buffer, start: number, landmarks: Landmarks): Markup {
+  const isStart = xml[start + 1] !== SLASH;
   let quote: number | null = null;
   for (let at = start + 1; at < xml.length; at += 1) {
     const landmark = landmarkAt(xml, at, landmarks);
@@ -87,7 +97,7 @@ function tag(xml: Buffer, start: number, landmarks: Landmarks): Markup {
     const byte = xml[at];
     if (quote !== null) {
       if (byte === quote) quote = null;
-    } else if (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE) {
+    } else if (isStart && (byte === DOUBLE_QUOTE || byte === SINGLE_QUOTE)) {
       quote = byte;
     } else if (byte === GT) {
       return closedTag(xml, start, at);
@@ -96,22 +106,23 @@ function tag(xml: Buffer, start: number, landmarks: Landmarks): Markup {
   return { kind: "cut", start, end: xml.length };
 }
 
-function landmarkAt(xml: Buffer, at: number, landmarks: Landmarks): Landmark | null {
+/** The landmark whose bytes, line form included, are at `at`. */
+export function landmarkAt(xml: Buffer, at: number, landmarks: Landmarks): Landmark | null {
   const { record, rootEnd } = landmarks;
   if (record !== null && startsWith(xml, at, record) && endsName(xml, at + record.length)) return "record";
   if (rootEnd !== null && startsWith(xml, at, rootEnd) && endsName(xml, at + rootEnd.length)) return "root-end";
   return null;
 }
 
-function openName(xml: Buffer, start: number): Buffer {
+/** The name of a tag that is not closed. */
+export function openName(xml: Buffer, start: number): Buffer {
   let end = start + 1;
-  while (end < xml.length && !isXmlSpace(xml[end])) end += 1;
+  while (end < xml.length && !isXmlSpace(xml[end]) && xml[end] !== GT) end += 1;
   return xml.subarray(start + 1, end);
 }
 
 function closedTag(xml: Buffer, start: number, close: number): Markup {
   const span = { start, end: close + 1 };
-  if (xml[start + 1] === 0x21) return { kind: "declaration", ...span };
   if (xml[start + 1] === SLASH) {
     let end = close;
     while (end > start + 2 && isXmlSpace(xml[end - 1])) end -= 1;

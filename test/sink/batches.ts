@@ -30,7 +30,10 @@ export function batchOf(bodies: readonly string[], firstOrdinal = 0, dataType: D
 
 /** A batch of `count` bodies from an ordinal on. */
 export function batchFrom(firstOrdinal: number, count: number, padding?: number): Batch {
-  return batchOf(Array.from({ length: count }, (_, index) => bodyOf(firstOrdinal + index, padding)), firstOrdinal);
+  return batchOf(
+    Array.from({ length: count }, (_, index) => bodyOf(firstOrdinal + index, padding)),
+    firstOrdinal,
+  );
 }
 
 /** What a reader gets of the ordinals from 0 on. */

@@ -149,9 +149,7 @@ describe("stdout sink of a process", () => {
 
   test("says that a full device is full", async () => {
     const { stderr } = await shell("$WRITER - 3 100 > /dev/full");
-    expect(stderr).toBe(
-      "SINK_FULL standard output: no space left; free some space or send it elsewhere, then start again\n",
-    );
+    expect(stderr).toBe("SINK_FULL standard output: no space left; free some space or send it elsewhere, then start again\n");
   });
 });
 

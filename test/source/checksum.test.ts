@@ -19,12 +19,14 @@ it.each([
   expect([...parseChecksums(text)]).toEqual([["a.gz", HASH]]);
 });
 
-it.each([["a short hash", `${HASH.slice(1)}  a.gz`], ["no hex", `${"g".repeat(64)}  a.gz`], ["no name", HASH], ["nothing", ""]])(
-  "ignores a line with %s",
-  (_, text) => {
-    expect(parseChecksums(text).size).toBe(0);
-  },
-);
+it.each([
+  ["a short hash", `${HASH.slice(1)}  a.gz`],
+  ["no hex", `${"g".repeat(64)}  a.gz`],
+  ["no name", HASH],
+  ["nothing", ""],
+])("ignores a line with %s", (_, text) => {
+  expect(parseChecksums(text).size).toBe(0);
+});
 
 it("finds a file's hash in the CHECKSUM beside it", async () => {
   const folder = await folderOf({ "discogs_20260801_CHECKSUM.txt": `${HASH} *discogs_20260801_labels.xml.gz\n` });

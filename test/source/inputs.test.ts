@@ -24,7 +24,10 @@ describe("discover", () => {
   it("says what it found where nothing is complete", async () => {
     const versions = ["20260501", "20260601", "20260701", "20260801"].map((version) => dumps(version, ["labels"]));
     const root = await folderOf(Object.assign({}, ...versions));
-    await expect(discover(root)).rejects.toMatchObject({ code: "SOURCE_MISSING", message: expect.stringMatching(/20260801 lacks .*20260601 lacks .*and 1 older/) });
+    await expect(discover(root)).rejects.toMatchObject({
+      code: "SOURCE_MISSING",
+      message: expect.stringMatching(/20260801 lacks .*20260601 lacks .*and 1 older/),
+    });
   });
 
   it.each([
@@ -62,7 +65,11 @@ describe("inputs", () => {
 
   it("of one run are of one version and of different types", async () => {
     const root = await folderOf({ ...dumps("20260801"), ...dumps("20260901"), "discogs_20260801_labels.xml": "" });
-    const files = (...names: string[]) => describeFiles(names.map((name) => join(root, `discogs_${name}`)), null);
+    const files = (...names: string[]) =>
+      describeFiles(
+        names.map((name) => join(root, `discogs_${name}`)),
+        null,
+      );
     await expect(files("20260801_labels.xml.gz", "20260801_artists.xml.gz")).resolves.toMatchObject({ version: "20260801" });
     await expect(files("20260801_labels.xml.gz", "20260901_artists.xml.gz")).rejects.toMatchObject({ code: "CONFIG_INVALID" });
     await expect(files("20260801_labels.xml.gz", "20260801_labels.xml")).rejects.toThrow("the same data type twice");
@@ -75,7 +82,11 @@ describe("inputs", () => {
   it("are refused if they are missing or no regular file", async () => {
     const root = await folderOf({ file: "" });
     execFileSync("mkfifo", [join(root, "pipe")]);
-    const refusal = (name: string) => describeFiles([join(root, name)], null).then(() => null, (error: unknown) => error);
+    const refusal = (name: string) =>
+      describeFiles([join(root, name)], null).then(
+        () => null,
+        (error: unknown) => error,
+      );
     expect(await refusal("nowhere.xml")).toMatchObject({ code: "SOURCE_MISSING", message: expect.stringContaining("nowhere.xml") });
     expect(await refusal("file/below.xml")).toMatchObject({ code: "SOURCE_MISSING" });
     expect(await refusal("")).toMatchObject({ code: "SOURCE_UNREADABLE", message: expect.stringContaining("--root") });

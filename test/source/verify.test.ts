@@ -14,10 +14,12 @@ const { signal } = new AbortController();
 describe("verify", () => {
   let path = "";
   let passes: VerifyWork[] = [];
-  const finding = (sha256: string): VerifyPass => async (work) => {
-    passes.push(work);
-    return { sha256: work.sha256 ? sha256 : null };
-  };
+  const finding =
+    (sha256: string): VerifyPass =>
+    async (work) => {
+      passes.push(work);
+      return { sha256: work.sha256 ? sha256 : null };
+    };
 
   beforeEach(async () => {
     path = join(await folderOf({ dump: "bytes" }), "dump");
@@ -43,7 +45,10 @@ describe("verify", () => {
 
   it("refuses bytes that are not the published ones", async () => {
     const attempt = verify(path, { mode: "auto", expected }, finding(OTHER), signal);
-    await expect(attempt).rejects.toMatchObject({ code: "SOURCE_CORRUPT", message: expect.stringMatching(new RegExp(`dump.*${OTHER}.*CHECKSUM.txt.*${HASH}`)) });
+    await expect(attempt).rejects.toMatchObject({
+      code: "SOURCE_CORRUPT",
+      message: expect.stringMatching(new RegExp(`dump.*${OTHER}.*CHECKSUM.txt.*${HASH}`)),
+    });
   });
 
   it.each([

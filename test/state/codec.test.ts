@@ -111,7 +111,9 @@ test("generation B's fields are all kept", () => {
 });
 
 test("placeholders for times and checksums in upstream's part are unknown values", () => {
-  const text = fixture("upstream-b").replaceAll(/"20\d\d-[^"]+"/g, '"..."').replaceAll(/"[0-9a-f]{64}"/g, '"<sha256 hex or null>"');
+  const text = fixture("upstream-b")
+    .replaceAll(/"20\d\d-[^"]+"/g, '"..."')
+    .replaceAll(/"[0-9a-f]{64}"/g, '"<sha256 hex or null>"');
   const marker = activateRun(read(text), TOPIC, NOW);
   expect(pendingFiles(marker, FILES)).toEqual(FILES.slice(1));
   readAsUpstream(serialiseMarker(marker));
@@ -138,7 +140,11 @@ test.each([
   ["our part has another name", '{"current_version":"20260101","deadway":{"markerVersion":1,"active":null,"runs":{}}}'],
 ])("starts afresh on %s", (_, text) => {
   const result = readMarker(bytesOf(text), VERSION, NOW);
-  expect(result).toEqual({ kind: "fresh", reason: expect.stringMatching(/^it.{1,300}$|^the.{1,300}$/), keepAs: ".extraction_status_20260101.json.corrupt-20260301T010203004Z" });
+  expect(result).toEqual({
+    kind: "fresh",
+    reason: expect.stringMatching(/^it.{1,300}$|^the.{1,300}$/),
+    keepAs: ".extraction_status_20260101.json.corrupt-20260301T010203004Z",
+  });
 });
 
 test("a right checksum over an invalid part is not enough", () => {
@@ -178,9 +184,18 @@ test("upstream's rewrite of our marker, which drops our part, is adopted", () =>
 test("any bytes and any JSON give a result", () => {
   const kinds = ["marker", "fresh", "too-new"];
   fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => kinds.includes(readMarker(bytes, VERSION, NOW).kind)));
-  const phase = fc.oneof(fc.jsonValue(), fc.record({ status: fc.jsonValue(), progress_by_file: fc.dictionary(fc.string(), fc.jsonValue()) }, { requiredKeys: [] }));
+  const phase = fc.oneof(
+    fc.jsonValue(),
+    fc.record({ status: fc.jsonValue(), progress_by_file: fc.dictionary(fc.string(), fc.jsonValue()) }, { requiredKeys: [] }),
+  );
   const marker = fc.record(
-    { current_version: fc.constant(VERSION), download_phase: phase, processing_phase: phase, summary: phase, deadwax: fc.oneof(fc.jsonValue(), fc.record({ markerVersion: fc.jsonValue() })) },
+    {
+      current_version: fc.constant(VERSION),
+      download_phase: phase,
+      processing_phase: phase,
+      summary: phase,
+      deadwax: fc.oneof(fc.jsonValue(), fc.record({ markerVersion: fc.jsonValue() })),
+    },
     { requiredKeys: [] },
   );
   fc.assert(fc.property(marker, (json) => kinds.includes(readMarker(bytesOf(JSON.stringify(json)), VERSION, NOW).kind)));

@@ -24,7 +24,10 @@ export function hex(text: string): string {
 /** Noise in base64, `chars` long. */
 export function windowOf(text: string, chars: number): string {
   const blocks = Array.from({ length: Math.ceil(chars / 40) }, (_, n) => hex(`${text} ${n}`));
-  return Buffer.from(blocks.join(""), "hex").toString("base64").slice(0, chars - (chars % 4)).replaceAll("=", "A");
+  return Buffer.from(blocks.join(""), "hex")
+    .toString("base64")
+    .slice(0, chars - (chars % 4))
+    .replaceAll("=", "A");
 }
 
 export function source(dataType: DataType, changes: Partial<SourceState> = {}): SourceState {

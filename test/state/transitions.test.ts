@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { StateEvent } from "../../src/state/events.ts";
 import { decide, pendingFiles, resumeInfo } from "../../src/state/decide.ts";
+import type { StateEvent } from "../../src/state/events.ts";
 import { PHASE_ERRORS_MAX, RUNS_MAX } from "../../src/state/marker.ts";
 import { activateRun, fileState } from "../../src/state/runs.ts";
 import { begun, checkpoint, FANOUT, FILES, fileOf, hex, opened, play, source, startOf, TOPIC, wholeFile } from "./samples.ts";
@@ -28,7 +28,10 @@ test("download start clears what is known of downloads, and nothing else", () =>
 
 test("a file is fetched, found good and counted once", () => {
   const present: StateEvent = { type: "file-present", file: LABELS, dataType: "labels", source: source("labels", { size: 90 }) };
-  const fetching = play(opened(), [{ type: "download-started", filesTotal: 4 }, { type: "file-download-started", file: LABELS }]);
+  const fetching = play(opened(), [
+    { type: "download-started", filesTotal: 4 },
+    { type: "file-download-started", file: LABELS },
+  ]);
   expect(fetching.download_phase.downloads_by_file[LABELS]).toMatchObject({ status: "in_progress", started_at: at(1), completed_at: null });
   const { download_phase: phase } = play(fetching, [present, present, { type: "download-completed" }], at(2));
   expect(phase).toMatchObject({ status: "completed", completed_at: at(4), files_downloaded: 1, bytes_downloaded: 90 });
@@ -182,13 +185,13 @@ test("only the latest errors are kept", () => {
 
 test("a completed file whose bytes are others is pending again (provenance)", () => {
   const types = ["artists", "labels"] as const;
-  const done = play(opened(), [
-    ...begun(),
-    ...types.flatMap((type) => wholeFile(type)),
-    { type: "processing-completed" },
-    { type: "publishing-completed" },
-  ]);
-  const present = (changes: Parameters<typeof source>[1]): StateEvent => ({ type: "file-present", file: LABELS, dataType: "labels", source: source("labels", changes) });
+  const done = play(opened(), [...begun(), ...types.flatMap((type) => wholeFile(type)), { type: "processing-completed" }, { type: "publishing-completed" }]);
+  const present = (changes: Parameters<typeof source>[1]): StateEvent => ({
+    type: "file-present",
+    file: LABELS,
+    dataType: "labels",
+    source: source("labels", changes),
+  });
   const marker = play(done, [present({ sha256: hex("other") })]);
   expect(marker.processing_phase.progress_by_file).not.toHaveProperty([LABELS]);
   expect(marker.processing_phase).toMatchObject({ status: "in_progress", completed_at: null, files_processed: 1, records_extracted: 900 });
@@ -210,7 +213,10 @@ test("a checkpoint made of other bytes is gone once they are present", () => {
 });
 
 test("what is known of a file is not forgotten when it is seen again", () => {
-  const marker = play(opened(), [...begun(), { type: "file-present", file: LABELS, dataType: "labels", source: source("labels", { sha256: null, verified: false }) }]);
+  const marker = play(opened(), [
+    ...begun(),
+    { type: "file-present", file: LABELS, dataType: "labels", source: source("labels", { sha256: null, verified: false }) },
+  ]);
   expect(fileState(marker, LABELS)?.source).toEqual(source("labels"));
 });
 

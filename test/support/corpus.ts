@@ -4,7 +4,9 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { type Contract, DATA_TYPES, type DataType } from "../../src/model.ts";
 
-const folder = process.env["TEST_CORPUS"] ?? fileURLToPath(new URL("../../../shared/data/discogs", import.meta.url));
+const root = process.env["TEST_CORPUS"] ?? fileURLToPath(new URL("../../../shared/data", import.meta.url));
+// TEST_CORPUS may name the folder of the Discogs excerpts or the one above it.
+const folder = existsSync(join(root, "discogs")) ? join(root, "discogs") : root;
 
 /** The folder of real dump excerpts, or null; only then may a suite that needs it be skipped. */
 export const corpusFolder: string | null = existsSync(folder) ? folder : null;

@@ -17,7 +17,18 @@ const view: ProgressView = {
 };
 
 function fileOf(part: Partial<FileProgress>): FileProgress {
-  return { name: "f", dataType: "releases", size: 1000, verifiedBytes: 0, skippedBytes: 0, compressedBytes: 0, xmlBytes: 0, records: 0, state: "extracting", ...part };
+  return {
+    name: "f",
+    dataType: "releases",
+    size: 1000,
+    verifiedBytes: 0,
+    skippedBytes: 0,
+    compressedBytes: 0,
+    xmlBytes: 0,
+    records: 0,
+    state: "extracting",
+    ...part,
+  };
 }
 
 describe("the log", () => {
@@ -73,7 +84,9 @@ describe("the bar", () => {
   });
 
   it("shows what was read where no end is known", () => {
-    expect(renderBar({ ...view, label: "labels", totalBytes: null, etaSeconds: null, doneBytes: 12.34e6 }, 100)).toMatchInlineSnapshot(`"📊 labels  12.3 MB  98,765 records/s  401 MB/s"`);
+    expect(renderBar({ ...view, label: "labels", totalBytes: null, etaSeconds: null, doneBytes: 12.34e6 }, 100)).toMatchInlineSnapshot(
+      `"📊 labels  12.3 MB  98,765 records/s  401 MB/s"`,
+    );
   });
 
   it("says 100 % only at the end", () => {

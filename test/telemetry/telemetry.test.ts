@@ -36,7 +36,9 @@ describe("events", () => {
       🏁 Extraction complete
       "
     `);
-    expect(telemetry.totals).toMatchObject([{ name: "f", dataType: "artists", records: 3, written: 1, empty: 1, unknownIds: 1, rejected: 1, checkpoints: 1, state: "done", compressedBytes: 1000 }]);
+    expect(telemetry.totals).toMatchObject([
+      { name: "f", dataType: "artists", records: 3, written: 1, empty: 1, unknownIds: 1, rejected: 1, checkpoints: 1, state: "done", compressedBytes: 1000 },
+    ]);
   });
 
   it("are JSON objects for machines", () => {

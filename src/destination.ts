@@ -1,0 +1,13 @@
+import type { Batch, RejectedRecord, SinkPosition } from "./model.ts";
+
+/** Where the records of one file go: a sink's writer and the log of rejects, opened once the data type is known. */
+export interface Destination extends AsyncDisposable {
+  /** Resolves once the sink has accepted the batch. */
+  write(batch: Batch, signal: AbortSignal): Promise<void>;
+  /** Keeps rejects where people find them. */
+  reject(rejects: readonly RejectedRecord[]): Promise<void>;
+  /** Makes durable what was accepted when it was called. */
+  sync(signal: AbortSignal): Promise<{ sink: SinkPosition; rejectBytes: number }>;
+  /** The file is complete. */
+  finish(signal: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,74 @@
+import { createReadStream, createWriteStream } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { reportOf, Running } from "./support/deadwax.ts";
+import { dumpPath, type Folder, makeDump, temporaryFolder, VERSION } from "./support/dumps.ts";
+import { digestOf } from "./support/output.ts";
+import { figure, FULL, timeoutMs } from "./support/scale.ts";
+import { slope, watchUsage } from "./support/usage.ts";
+
+const MIB = 2 ** 20;
+/** 2 GB of XML in a proof, 100 MB otherwise. */
+const RELEASES = FULL ? 512_000 : 26_000;
+const RSS_BYTES_MAX = 200 * MIB;
+/** What a whole dump may add on top of where the memory stood when things were under way. */
+const GROWTH_BYTES_MAX = 16 * MIB;
+const HUGE_RECORD_BYTES = 100 * MIB;
+
+let folder: Folder;
+beforeAll(async () => {
+  folder = await temporaryFolder();
+});
+afterAll(() => folder[Symbol.asyncDispose]());
+
+test.each(["", "?compress=gzip"])("memory stays under 200 MB and flat, file:DIR%s", { timeout: timeoutMs(60_000, 600_000) }, async (compress) => {
+  const dump = join(folder.path, "dump");
+  const { types } = await makeDump(dump, { releases: RELEASES });
+  const place = join(folder.path, `run${compress.length}`);
+  const running = new Running(["extract", dumpPath(dump, "releases"), "--sink", `file:${place}${compress}`, "--state", `${place}-state`, "--output", "json"]);
+  const { peakBytes, resident, seconds } = await watchUsage(running);
+  const ended = await running.ended;
+  expect(ended.code).toBe(0);
+  expect(reportOf(ended).types["releases"]?.written).toBe(types.releases.records);
+  const late = slope(resident, seconds / 2);
+  const grown = late * (seconds / 2);
+  figure(`memory ${compress}`, { xmlBytes: types.releases.xmlBytes, seconds, peakMiB: Math.round(peakBytes / MIB), grownInSecondHalfMiB: Number((grown / MIB).toFixed(1)), looks: resident.length });
+  expect(peakBytes).toBeLessThan(RSS_BYTES_MAX);
+  if (FULL) expect(Math.abs(grown)).toBeLessThan(GROWTH_BYTES_MAX); // a second of a small dump says nothing about slopes
+});
+
+test("a record of 100 MB is rejected and the next one delivered", { timeout: 60_000 }, async () => {
+  const dump = join(folder.path, "huge");
+  await mkdir(dump);
+  const path = dumpPath(dump, "releases");
+  const filler = Buffer.from(`${"All work and no play makes a dull record. ".repeat(2_000)}\n`);
+  await pipeline(
+    async function* xml() {
+      yield '<releases>\n<release id="1"><title>before</title></release>\n<release id="2"><notes>';
+      for (let bytes = 0; bytes < HUGE_RECORD_BYTES; bytes += filler.length) {
+        // Not so even that the limit of the ratio would speak first.
+        yield Buffer.concat([Buffer.from(String(Math.sin(bytes)).repeat(400)), filler]);
+      }
+      yield '</notes></release>\n<release id="3"><title>behind</title></release>\n</releases>\n';
+    },
+    createGzip({ level: 1 }),
+    createWriteStream(path),
+  );
+  const out = join(dump, "out");
+  const running = new Running(["extract", path, "--sink", `file:${out}`, "--state", `${dump}/state`, "--output", "json"]);
+  const { peakBytes } = await watchUsage(running);
+  const ended = await running.ended;
+  expect({ code: ended.code, stderr: ended.code === 3 ? "" : ended.stderr }).toEqual({ code: 3, stderr: "" });
+  expect(reportOf(ended).types["releases"]).toMatchObject({ read: 3, written: 2, rejected: 1, empty: 0 });
+  figure("memory, record of 100 MB", { peakMiB: Math.round(peakBytes / MIB) });
+  expect((await digestOf(join(out, VERSION, "releases.ndjson"))).records).toBe(2);
+  let rejects = "";
+  for await (const chunk of createReadStream(join(out, VERSION, "releases.rejects.ndjson"))) rejects += String(chunk);
+  const reject = JSON.parse(rejects) as { id: string; raw: string; offset: number };
+  expect(reject.id).toBe("2");
+  expect(Buffer.byteLength(reject.raw)).toBeLessThanOrEqual(64 * 1024);
+  expect(peakBytes).toBeLessThan(RSS_BYTES_MAX);
+});
