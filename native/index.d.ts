@@ -82,7 +82,7 @@ export interface Piece {
   readonly table: number;
   /** Set instead of using the slot when the piece is larger than it. */
   readonly own?: Uint8Array | null;
-  /** Sum modulo 2^256 (little-endian bytes in hex) of SHA-256(id, 0x00, sha256 in hex) over the bodies. */
+  /** Sum modulo 2^256, as 64 hex digits, of SHA-256(id, 0x00, sha256 in hex) over the bodies. */
   readonly digest: string;
   readonly lastId?: string | null;
   readonly rejects: Reject[];

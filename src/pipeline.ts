@@ -19,6 +19,8 @@ export interface FileRun {
   readonly open: (dataType: DataType) => Promise<Destination>;
   /** Told what the destination has accepted. */
   readonly onAccepted: (accepted: Accepted) => void;
+  /** Throws if the file is no longer what it was when reading began; asked before the destination is completed. */
+  readonly assertSame: () => void;
   /** Saves a checkpoint, or null if this run keeps none. Never called before everything in front of it is durable. */
   readonly save: ((checkpoint: Checkpoint) => Promise<void>) | null;
 }
@@ -44,6 +46,7 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
         if (piece.end || tally.full) {
           await checkpoints.settle();
           if (piece.end) tally.assertConserved(file.name);
+          file.assertSame();
           await destination?.finish(signal);
           return tally.outcome(piece.end ? "end" : "limit");
         }

@@ -8,7 +8,7 @@ import { measureParts } from "./parts.ts";
 import { buildReference, findGzip, installPeers, warmPageCache } from "./prepare.ts";
 import { DEADWAX, deadwax, gzip, PEERS, type Program, peer, ROOT, reference } from "./programs.ts";
 import type { BenchResults, Machine, Series } from "./results.ts";
-import { runRounds, toRows, toSpeed } from "./rounds.ts";
+import { runRounds, toRows, toSpeed, waitedOf } from "./rounds.ts";
 import { judge } from "./targets.ts";
 
 export interface MeasureOptions {
@@ -84,6 +84,7 @@ export async function measure(options: MeasureOptions): Promise<BenchResults> {
       rows,
       others: series.filter((one) => one.program !== DEADWAX).map(toSpeed),
       targets: judge(rows),
+      waited: waitedOf(series),
       missing,
     };
   } finally {

@@ -12,6 +12,8 @@ export const PEERS_FOLDER = join(ROOT, "bench/peers");
 export const REFERENCE = join(ROOT, "target/reference/release/reference");
 export const PEERS = ["node-expat", "saxes", "sax", "fast-xml-parser"] as const;
 export const DEADWAX = "deadwax";
+export const REFERENCE_NAME = "reference";
+export const GZIP = "gzip -dc";
 
 /** What one program made of one dump. */
 export interface Outcome {
@@ -82,13 +84,13 @@ function checkReport(report: Report, dump: Dump, contents: Contents): void {
 /** The ordinary way in Rust. */
 export function reference(dump: Dump, contract: Contract, folder: string): Program {
   return {
-    name: "reference",
+    name: REFERENCE_NAME,
     contract,
     dump,
     run: async () => {
       const out = join(folder, "reference.ndjson");
       const ended = await runTimed([REFERENCE, dump.file, dump.type, contract, out]);
-      return { sample: { ...times(ended), nativePeakBytes: null }, contents: checkSummary("reference", ended.stderr, dump, out).contents };
+      return { sample: { ...times(ended), nativePeakBytes: null }, contents: checkSummary(REFERENCE_NAME, ended.stderr, dump, out).contents };
     },
   };
 }
@@ -112,7 +114,7 @@ export function peer(name: (typeof PEERS)[number], dump: Dump, folder: string): 
 /** Inflating alone, by the tool everyone has. */
 export function gzip(dump: Dump): Program {
   return {
-    name: "gzip -dc",
+    name: GZIP,
     contract: "topic",
     dump,
     run: async () => {

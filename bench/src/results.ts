@@ -95,6 +95,8 @@ export interface BenchResults {
   /** The programs that deadwax was compared with. */
   readonly others: readonly Speed[];
   readonly targets: readonly TargetOutcome[];
+  /** Share of its time that `gzip -dc`, which waits for nothing else, waited for a CPU: what other work on the machine took. */
+  readonly waited: Spread | null;
   /** What could not be measured, and why. */
   readonly missing: readonly string[];
 }

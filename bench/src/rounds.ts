@@ -1,6 +1,6 @@
 import type { Program } from "./programs.ts";
-import { DEADWAX, equal } from "./programs.ts";
-import type { Row, Sample, Series, Speed } from "./results.ts";
+import { DEADWAX, equal, GZIP, REFERENCE_NAME } from "./programs.ts";
+import type { Row, Sample, Series, Speed, Spread } from "./results.ts";
 import { peak, rates, ratio, spread } from "./statistics.ts";
 
 /**
@@ -46,17 +46,23 @@ export function toSpeed(series: Series): Speed {
   };
 }
 
+/** See `waited` of the results. */
+export function waitedOf(series: readonly Series[]): Spread | null {
+  const samples = series.filter((one) => one.program === GZIP).flatMap((one) => one.samples);
+  return samples.length === 0 ? null : spread(samples.map(({ wallSeconds, cpuSeconds }) => Math.max(0, 1 - cpuSeconds / wallSeconds)));
+}
+
 /** The rows of one data type: deadwax in both contracts against everything that ran in the same rounds. */
 export function toRows(series: readonly Series[]): Row[] {
   const of = (program: string, contract: Series["contract"]) => series.find((one) => one.program === program && one.contract === contract);
-  const others = series.filter((one) => one.program !== DEADWAX && one.program !== "reference" && one.program !== "gzip -dc");
+  const others = series.filter((one) => one.program !== DEADWAX && one.program !== REFERENCE_NAME && one.program !== GZIP);
   const median = (one: Series) => spread(rates(one, "wallSeconds")).median;
   const fastest = others.toSorted((a, b) => median(b) - median(a))[0];
   return series
     .filter((one) => one.program === DEADWAX)
     .map((one) => {
-      const reference = of("reference", one.contract);
-      const gzip = of("gzip -dc", "topic");
+      const reference = of(REFERENCE_NAME, one.contract);
+      const gzip = of(GZIP, "topic");
       const topic = one.contract === "fanout" ? of(DEADWAX, "topic") : undefined;
       const against = (other: Series | undefined, clock: "wallSeconds" | "cpuSeconds" = "wallSeconds") =>
         other === undefined ? null : ratio(one, other, clock);

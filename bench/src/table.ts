@@ -1,10 +1,17 @@
+import { GZIP } from "./programs.ts";
 import type { BenchResults, PartSpeed, Row, Speed, Spread, TargetOutcome } from "./results.ts";
+
+/** Share of time above which figures by the clock say more about the neighbours. */
+const WAITED_MAX = 0.1;
 
 /** The results as text: tables of medians, with the least and the most in brackets. */
 export function render(results: BenchResults): string {
-  const { machine, build, rounds, quick, parts, rows, others, targets, missing } = results;
+  const { machine, build, rounds, quick, parts, rows, others, targets, missing, waited } = results;
   const sections = [
     `${machine.cpu}, ${machine.cpus} CPUs, ${machine.system}, Node ${machine.node}, load ${machine.loadBefore.toFixed(1)} before\n${build}\n${rounds} ${rounds === 1 ? "round" : "rounds"}; MB are 10^6 bytes of XML`,
+    waited !== null && waited.median > WAITED_MAX
+      ? `Other work was running: gzip -dc waited for a CPU ${percent(waited.median)} of its time (${percent(waited.min)} to ${percent(waited.max)}). Do not believe the clock.`
+      : "",
     parts.length > 0 ? `Parts, each alone on one thread\n\n${table(["part", "MB/s"], parts.map(partCells))}` : "",
     `Whole runs, gzip in, records in a file out\n\n${table(SPEED_HEADS, [...rows, ...others].sort(byInput).map(speedCells))}`,
     `deadwax against the others, pair by pair: how many times as fast\n\n${table(RATIO_HEADS, rows.map(ratioCells))}`,
@@ -24,7 +31,7 @@ function partCells({ part, megabytesPerSecond }: PartSpeed): string[] {
 
 function speedCells(speed: Speed): string[] {
   const { type, contract, program, xmlBytes, megabytesPerSecond, megabytesPerCpuSecond, recordsPerSecond, peakRssBytes, nativePeakBytes } = speed;
-  const inflatesOnly = program === "gzip -dc";
+  const inflatesOnly = program === GZIP;
   return [
     type,
     inflatesOnly ? "" : contract,
@@ -59,6 +66,10 @@ function orDash(value: Spread | null): string {
 function withRange({ median, min, max }: Spread, digits: number): string {
   const middle = median.toFixed(digits);
   return min === max ? middle : `${middle} (${min.toFixed(digits)}–${max.toFixed(digits)})`;
+}
+
+function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`;
 }
 
 function inMegabytes(bytes: number | null): string {

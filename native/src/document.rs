@@ -123,8 +123,7 @@ fn doctype_end(buf: &[u8], lt: usize) -> Option<usize> {
 /// Finds the first element inside the root, to learn how records start lines.
 fn first_record(buf: &[u8], start: usize, eof: bool, mut frame: Frame) -> Answer<Opening> {
     let mut at = start;
-    loop {
-        let Some(lt) = memchr(b'<', &buf[at..]).map(|n| at + n) else { break };
+    while let Some(lt) = memchr(b'<', &buf[at..]).map(|n| at + n) {
         at = match markup(buf, lt, eof) {
             Markup::More => break,
             Markup::Skip(end) | Markup::Cdata(_, end) => end,

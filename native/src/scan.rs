@@ -76,10 +76,8 @@ impl Frame {
     /// Some(false) the root's end, None neither, Err more bytes are needed.
     fn resumes(&self, buf: &[u8], at: usize, eof: bool) -> Result<Option<bool>, ()> {
         let tail = &buf[at + 1..];
-        if let Some(form) = &self.line_form {
-            if buf[..at].ends_with(form) && self.names(tail, self.data_type.record_name(), eof)? {
-                return Ok(Some(true));
-            }
+        if self.line_form.as_ref().is_some_and(|form| buf[..at].ends_with(form)) && self.names(tail, self.data_type.record_name(), eof)? {
+            return Ok(Some(true));
         }
         if at > 0 && buf[at - 1] == b'\n' {
             if tail.is_empty() && !eof {

@@ -168,10 +168,9 @@ fn finish(root: Value, data_type: DataType, contract: Contract, self_closing: bo
         Contract::Topic => {
             // Upstream's reader of self-closing records looks at the plain id only.
             let id = if map.contains_key("@id") && !self_closing { text_of(map.get("@id")) } else { text_of(map.get("id")) };
-            if data_type.has_attribute_id() && !self_closing && !map.contains_key("id") {
-                if let Some(value) = map.get("@id").cloned() {
-                    map.insert("id".to_owned(), value);
-                }
+            let copied = map.get("@id").filter(|_| data_type.has_attribute_id() && !self_closing && !map.contains_key("id")).cloned();
+            if let Some(value) = copied {
+                map.insert("id".to_owned(), value);
             }
             Record::Object { id, map }
         }

@@ -23,7 +23,12 @@ fn some_document(rng: &mut Rng) -> Vec<u8> {
 
 #[test]
 fn the_fast_path_equals_the_definition() {
-    for_all("fast = definition", cases(CASES), some_document, fast_equals_definition);
+    for_all("fast = definition", cases(CASES), some_document, |xml| fast_equals_definition(xml, Limits::default()));
+}
+
+#[test]
+fn the_fast_path_equals_the_definition_beyond_the_limits() {
+    for_all("fast = definition, low limits", cases(CASES), some_document, |xml| fast_equals_definition(xml, LOW));
 }
 
 #[test]

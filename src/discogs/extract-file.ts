@@ -76,6 +76,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
         sent += accepted.written > 0 ? 1 : 0;
         telemetry.batchWritten(name, accepted);
       },
+      assertSame: () => assertVerified(name, source, pieces),
       save:
         store === null
           ? null
@@ -87,7 +88,6 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
     stopping,
     signal,
   );
-  assertVerified(name, source, pieces);
   const seconds = (performance.now() - started) / 1000;
   if (outcome.how === "end" && source?.verified && store !== null) {
     await store.apply({ type: "file-completed", file: name, counts: outcome.counts, digest: outcome.digest, batches: sent });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use deadwax_native::contract::{Contract, DataType};
+use deadwax_native::contract::Contract;
 use deadwax_native::document;
 use deadwax_native::fault::{Code, Fault};
 use deadwax_native::gzip::Reader;
@@ -17,7 +17,8 @@ use super::documents::type_of;
 use super::gzips;
 use super::run::{Outcome, Setup, TempFile, run, run_on, run_watched};
 
-type Check = Result<(), String>;
+/// Nothing, or what is wrong.
+pub type Check = Result<(), String>;
 
 pub const CONTRACTS: [Contract; 2] = [Contract::Topic, Contract::Fanout];
 pub const BACKENDS: [Backend; 2] = [Backend::ZlibNg, Backend::ZlibRs];
@@ -35,9 +36,9 @@ pub fn same(what: &str, left: &Outcome, right: &Outcome) -> Check {
 }
 
 /// The fast path gives what the defining reader gives.
-pub fn fast_equals_definition(xml: &[u8]) -> Check {
+pub fn fast_equals_definition(xml: &[u8], limits: Limits) -> Check {
     for contract in CONTRACTS {
-        let setup = Setup::new(type_of(xml), contract);
+        let setup = Setup { limits, ..Setup::new(type_of(xml), contract) };
         let fast = run(xml, &setup);
         same("fast | definition", &fast, &run(xml, &Setup { by_definition: true, ..setup }))?;
         // Too small a slot, so that bodies go elsewhere.
@@ -201,9 +202,4 @@ pub fn inflates_or_refuses(bytes: &[u8]) -> Check {
         Some(Fault { code: Code::Corrupt | Code::TooLarge, .. }) | None => Ok(()),
         Some(fault) => Err(format!("an unexpected fault: {fault:?}")),
     }
-}
-
-/// Types of all documents, for loops.
-pub fn types() -> [DataType; 4] {
-    DataType::ALL
 }

@@ -8,3 +8,4 @@ pub mod gzips;
 pub mod random;
 pub mod records;
 pub mod run;
+pub mod targets;
