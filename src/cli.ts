@@ -15,7 +15,7 @@ import { isBrokenPipe } from "./sink/sink-errors.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** A run that was told to break off and does not is ended after so long. */
-const BREAK_OFF_TIMEOUT_MS = 5_000;
+const BREAK_OFF_TIMEOUT_MS = 2_000;
 
 type RawFlags = Flags & { readonly quiet?: boolean; readonly verbose?: boolean };
 
@@ -142,7 +142,8 @@ function listen(drainTimeoutMs: number, telemetry: Telemetry): Stop {
       return received;
     },
     [Symbol.dispose]() {
-      clearTimeout(timer);
+      // A run that was broken off may leave a write behind that nobody takes: then the timer ends the process.
+      if (!abort.signal.aborted) clearTimeout(timer);
       process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
     },
   };

@@ -114,7 +114,8 @@ export class Telemetry implements Disposable {
     else this.#log.info({ file: name, ordinal: from.ordinal, offset: from.offset }, `🔄 Resuming ${name} at record ${from.ordinal} (byte ${from.offset} of the XML)`);
   }
 
-  batchWritten(name: string, batch: WrittenBatch): void {
+  /** `rejectsKept`: the rejects stand in a file; else the log is the only place that says which they are. */
+  batchWritten(name: string, batch: WrittenBatch, rejectsKept = true): void {
     const file = this.#file(name);
     file.dataType = batch.dataType;
     file.records += batch.read;
@@ -125,7 +126,7 @@ export class Telemetry implements Disposable {
     file.xmlBytes += batch.xmlBytes;
     file.compressedBytes = batch.compressedBytes;
     for (const { id, offset, kind, message } of batch.rejects) {
-      this.#log.debug({ file: name, id, offset, kind }, `⏭️ ${name}: record ${id ?? "without id"} at byte ${offset} rejected (${kind}): ${message}`);
+      this.#log[rejectsKept ? "debug" : "warn"]({ file: name, id, offset, kind }, `⏭️ ${name}: record ${id ?? "without id"} at byte ${offset} rejected (${kind}): ${message}`);
     }
   }
 

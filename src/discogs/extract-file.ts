@@ -74,7 +74,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
       },
       onAccepted: (accepted) => {
         sent += accepted.written > 0 ? 1 : 0;
-        telemetry.batchWritten(name, accepted);
+        telemetry.batchWritten(name, accepted, folder !== null);
       },
       assertSame: () => assertVerified(name, source, pieces),
       save:
