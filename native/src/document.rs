@@ -135,7 +135,8 @@ fn first_record(buf: &[u8], start: usize, eof: bool, mut frame: Frame) -> Answer
             },
             Markup::Start => {
                 let tail = &buf[lt + 1..];
-                let Some(n) = tail.iter().position(|&b| is_space(b) || b == b'>' || b == b'/') else { break };
+                let Some(n) = tail.iter().position(|&b| is_space(b) || b == b'>') else { break };
+                let n = n - usize::from(tail[n] == b'>' && tail[..n].ends_with(b"/"));
                 let wanted = frame.data_type.record_name();
                 if &tail[..n] != wanted {
                     let message = format!(
@@ -165,7 +166,8 @@ pub fn epilog(buf: &[u8], at: &mut usize, eof: bool) -> Result<(), Fault> {
         let lt = memchr(b'<', &buf[*at..]).map_or(buf.len(), |n| *at + n);
         if lt < buf.len() || eof {
             if !text::is_blank(&buf[*at..lt]) {
-                return malformed(*at, "text behind the closing root tag");
+                let space = buf[*at..].iter().take_while(|&&b| is_space(b)).count();
+                return malformed(*at + space, "text behind the closing root tag");
             }
             *at = lt;
         } else {

@@ -14,6 +14,8 @@ const PREFIX: &[u8] = b"{\"type\":\"data\",\"id\":\"";
 const MIDDLE: &[u8] = b"\",\"sha256\":\"";
 /// Hex digits of a SHA-256.
 const HASH: usize = 64;
+/// Names that the fast path takes are shorter than this.
+const NAME_BYTES_FAST: usize = 32;
 /// Where a rejected record's id is looked for, in bytes from its start.
 const ID_LOOK_BYTES: usize = 4096;
 
@@ -116,7 +118,7 @@ impl Parser {
 
     /// The fast path for the record at `at`: the offset behind it, if it could be taken.
     fn fast(&mut self, xml: &[u8], at: usize, valid: usize, frame: &Frame, out: &mut Output) -> Option<usize> {
-        if self.by_definition {
+        if self.by_definition || frame.limits.name_bytes < NAME_BYTES_FAST {
             return None;
         }
         let rules = Rules {

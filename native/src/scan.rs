@@ -33,6 +33,9 @@ pub struct Frame {
 /// A line form longer than this is not one, in bytes.
 pub const LINE_FORM_BYTES_MAX: usize = 256;
 
+/// Names of open elements that a walk keeps; beyond it (and far beyond the depth limit) it counts.
+const NAMES_KEPT: usize = 4096;
+
 /// An answer, or a wish for more bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -151,14 +154,14 @@ impl Frame {
                 return if eof { Step::Unclosed("the closing root tag is missing") } else { Step::More };
             };
             if start < lt && !text::is_blank(&buf[start..lt]) {
-                return Step::Unit(Unit { start, end: lt, what: What::Reject { kind: Kind::StrayText, at: start } });
+                return stray(buf, start, lt, eof);
             }
             match markup(buf, lt, eof) {
                 Markup::More => return if eof { Step::Unclosed("the file ends inside markup") } else { Step::More },
                 Markup::Skip(end) => at = end,
                 Markup::Cdata(content, end) => {
                     if !text::is_blank(&buf[content.0..content.1]) {
-                        return Step::Unit(Unit { start: lt, end, what: What::Reject { kind: Kind::StrayText, at: lt } });
+                        return stray(buf, lt, end, eof);
                     }
                     at = end;
                 }
@@ -182,6 +185,21 @@ impl Frame {
                 Markup::Start => *walk = Some(Walk::new(lt)),
             }
         }
+    }
+}
+
+/// A run of text and CDATA between records that is not blank: begun at `start`, read up to `at`.
+fn stray(buf: &[u8], start: usize, mut at: usize, eof: bool) -> Step {
+    let unit = |end| Step::Unit(Unit { start, end, what: What::Reject { kind: Kind::StrayText, at: start } });
+    loop {
+        let Some(lt) = memchr(b'<', &buf[at..]).map(|n| at + n) else {
+            return if eof { unit(buf.len()) } else { Step::More };
+        };
+        at = match markup(buf, lt, eof) {
+            Markup::Cdata(_, end) => end,
+            Markup::More if !eof => return Step::More,
+            _ => return unit(lt),
+        };
     }
 }
 
@@ -239,6 +257,9 @@ pub struct Walk {
     begins: Vec<usize>,
     /// Elements open beyond the depth limit; their names are not kept.
     deeper: usize,
+    /// Those of them that have the record's name.
+    deeper_records: usize,
+    deeper_roots: usize,
     containers: usize,
     inside: Option<Inside>,
     pub fault: Option<(Kind, usize)>,
@@ -261,7 +282,7 @@ enum Progress {
 
 impl Walk {
     fn new(start: usize) -> Self {
-        Self { start, at: start, names: Vec::new(), begins: Vec::new(), deeper: 0, containers: 0, inside: None, fault: None }
+        Self { start, at: start, names: Vec::new(), begins: Vec::new(), deeper: 0, deeper_records: 0, deeper_roots: 0, containers: 0, inside: None, fault: None }
     }
 
     /// How far the walk has come.
@@ -294,7 +315,11 @@ impl Walk {
     fn push(&mut self, frame: &Frame, name: &[u8], at: usize) {
         if self.begins.len() + 2 > frame.limits.depth {
             self.blame(Kind::TooDeep, at);
+        }
+        if self.begins.len() >= NAMES_KEPT {
             self.deeper += 1;
+            self.deeper_roots += usize::from(name == frame.root_name);
+            self.deeper_records += usize::from(name == frame.data_type.record_name());
             return;
         }
         self.begins.push(self.names.len());
@@ -359,22 +384,24 @@ impl Walk {
 
     /// Of a record that is rejected anyway: takes note of the markup that does not end in `buf`, so that its bytes need not be kept.
     pub fn swallow(&mut self, frame: &Frame, buf: &[u8]) {
-        if self.inside.is_some() || self.at >= buf.len() {
+        // Short markup is kept, so that its kind and its name are known when it is whole.
+        if self.inside.is_some() || buf.len() - self.at <= frame.limits.name_bytes + 16 {
             return;
         }
         let tail = &buf[self.at..];
-        self.inside = Some(match tail {
-            [b'<', b'?', ..] => Inside::Mark(b"?>"),
-            [b'<', b'!', b'-', b'-', ..] => Inside::Mark(b"-->"),
-            [b'<', b'!', b'[', ..] => Inside::Mark(b"]]>"),
-            [b'<', b'/', ..] => Inside::Tag { quote: 0, start: false },
+        let (inside, opener) = match tail {
+            [b'<', b'?', ..] => (Inside::Mark(b"?>"), 2),
+            [b'<', b'!', b'-', b'-', ..] => (Inside::Mark(b"-->"), 4),
+            [b'<', b'!', b'[', ..] => (Inside::Mark(b"]]>"), 9),
+            [b'<', b'/', ..] => (Inside::Tag { quote: 0, start: false }, 1),
             _ => {
                 let name = tail[1..].iter().take(frame.limits.name_bytes).take_while(|&&b| !is_space(b)).count();
                 self.push(frame, &tail[1..1 + name], self.at);
-                Inside::Tag { quote: 0, start: true }
+                (Inside::Tag { quote: 0, start: true }, 1)
             }
-        });
-        self.at += 1;
+        };
+        self.inside = Some(inside);
+        self.at += opener;
     }
 
     /// Passes over swallowed markup: Some(offset) if the record ends there, Err if more bytes are needed.
@@ -397,7 +424,8 @@ impl Walk {
                 b'>' if open == 0 => {
                     self.at = i + 1;
                     self.inside = None;
-                    if !start || (i > 0 && buf[i - 1] == b'/') {
+                    // The name of a swallowed end tag is longer than any that is open.
+                    if start && i > 0 && buf[i - 1] == b'/' {
                         if self.deeper > 0 {
                             self.deeper -= 1;
                         } else {
@@ -431,11 +459,27 @@ impl Walk {
     /// Takes an end tag; Some(offset) if the record ends there.
     fn end_tag(&mut self, frame: &Frame, buf: &[u8], lt: usize, gt: usize) -> Option<usize> {
         self.at = gt + 1;
-        if self.deeper > 0 {
-            self.deeper -= 1;
-            return None;
-        }
         let name = end_name(&buf[lt + 2..gt]);
+        if self.deeper > 0 {
+            // Names beyond the limit are not known, but a record and the root end all the same.
+            let known = if name == frame.data_type.record_name() {
+                Some(&mut self.deeper_records)
+            } else if name == frame.root_name {
+                Some(&mut self.deeper_roots)
+            } else {
+                None
+            };
+            match known {
+                Some(0) => (self.deeper, self.deeper_records, self.deeper_roots) = (0, 0, 0),
+                known => {
+                    if let Some(n) = known {
+                        *n -= 1;
+                    }
+                    self.deeper -= 1;
+                    return None;
+                }
+            }
+        }
         let top = self.begins.len() - 1;
         if self.name(top) == name {
             self.pop_to(frame, top);

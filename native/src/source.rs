@@ -332,6 +332,12 @@ impl Source {
                     let start = walk.as_ref().map(|w: &Walk| w.start);
                     return match start {
                         Some(start) if buffer.len - start > self.limits.record_bytes => self.skip(frame, buffer, raw, walk).map(|()| true),
+                        // What stands before a giant record is passed over first, so that the record is met at the buffer's start.
+                        Some(start) if buffer.len > self.limits.record_bytes && start > 0 => {
+                            raw.end = start;
+                            raw.units = Some(units);
+                            Ok(true)
+                        }
                         _ => Ok(false),
                     };
                 }

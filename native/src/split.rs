@@ -32,6 +32,7 @@ pub struct Splitter {
     root_end: Option<memmem::Finder<'static>>,
     root_name: Vec<u8>,
     nests: bool,
+    line_form: Option<Vec<u8>>,
     name: usize,
 }
 
@@ -41,7 +42,7 @@ impl Splitter {
         let finder = |prefix: &[u8], name: &[u8]| memmem::Finder::new(&[prefix, name].concat()).into_owned();
         // Where the root's name begins with the record's, the search for record ends meets it anyway.
         let root_end = (!frame.root_name.starts_with(name)).then(|| finder(b"</", &frame.root_name));
-        Self { start: finder(b"<", name), end: finder(b"</", name), root_end, root_name: frame.root_name.clone(), nests: frame.data_type.nesting_container().is_some(), name: name.len() }
+        Self { start: finder(b"<", name), end: finder(b"</", name), root_end, root_name: frame.root_name.clone(), nests: frame.data_type.nesting_container().is_some(), line_form: frame.line_form.clone(), name: name.len() }
     }
 
     /// The last place in `buf[from..]` that is surely between records, or None if it takes the scanner to tell.
@@ -74,7 +75,7 @@ impl Splitter {
             } else {
                 start = advance(&self.start, behind);
             }
-            if !(is_space(delimiter) || delimiter == b'>' || (delimiter == b'/' && !is_end)) {
+            if !(is_space(delimiter) || delimiter == b'>' || (delimiter == b'/' && !is_end && buf.get(behind + 1) == Some(&b'>'))) {
                 if is_end && buf[at + 2..].starts_with(&self.root_name) {
                     break;
                 }
@@ -82,16 +83,24 @@ impl Splitter {
             }
             let Some(gt) = memchr(b'>', &buf[behind..]).map(|n| behind + n) else { break };
             if is_end {
+                if !buf[behind..gt].iter().all(|&b| is_space(b)) {
+                    break;
+                }
                 let Some(less) = depth.checked_sub(1) else { break };
                 depth = less;
             } else {
                 // What stands between records must be white space, or a count of 0 could be inside something else.
-                if depth == 0 && !buf[cut.end..at].iter().all(|&b| is_space(b)) {
+                if depth == 0 && !buf.get(cut.end..at).is_some_and(|gap| gap.iter().all(|&b| is_space(b))) {
+                    break;
+                }
+                // A start in line form may end the record before it.
+                if depth > 0 && self.line_form.as_ref().is_some_and(|form| buf[..at].ends_with(form)) {
                     break;
                 }
                 if buf[gt - 1] != b'/' {
                     depth += 1;
-                    if depth > 1 && !self.nests {
+                    // Inside a record only a leaf of the name is followed: anything else may be closed by other end tags.
+                    if depth > 1 && !(self.nests && depth == 2 && memchr(b'<', &buf[gt..]).map(|n| gt + n) == end) {
                         break;
                     }
                     continue;

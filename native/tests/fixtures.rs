@@ -17,7 +17,11 @@ const REJECTS_MAX: usize = 100;
 
 fn ideas(data_type: DataType) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../test/fixtures").join(data_type.as_str());
-    let mut found: Vec<_> = fs::read_dir(folder).expect("the fixtures are there").map(|e| e.expect("readable").path()).filter(|p| p.extension().is_some_and(|e| e == "xml")).collect();
+    let mut found: Vec<_> = fs::read_dir(folder)
+        .expect("the fixtures are there")
+        .map(|e| e.expect("readable").path())
+        .filter(|p| p.extension().is_some_and(|e| e == "xml"))
+        .collect();
     found.sort();
     found
 }
@@ -34,11 +38,20 @@ fn difference(got: &Outcome, want: &Value) -> Option<String> {
     let got_bodies: Vec<String> = got.bodies.iter().map(|b| String::from_utf8_lossy(b).trim_end_matches('\n').to_owned()).collect();
     let got_rejects: Vec<(u64, &str)> = got.rejects.iter().map(|r| (r.offset, r.kind)).collect();
     let too_many = got_rejects.len() > REJECTS_MAX;
-    let outcome = if got.fault.is_some() || too_many { "fatal" } else if got_rejects.is_empty() { "ok" } else { "rejects" };
+    let outcome = if got.fault.is_some() || too_many {
+        "fatal"
+    } else if got_rejects.is_empty() {
+        "ok"
+    } else {
+        "rejects"
+    };
     let checks = [
         (outcome == want["outcome"], format!("outcome {outcome}, fault {:?}", got.fault)),
         (got_rejects[..got_rejects.len().min(REJECTS_MAX)] == rejects, format!("rejects {got_rejects:?} and not {rejects:?}")),
-        (if too_many { got_bodies.starts_with(&bodies.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()) } else { got_bodies == bodies }, format!("bodies {got_bodies:#?}\nand not {bodies:#?}")),
+        (
+            if too_many { got_bodies.starts_with(&bodies.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>()) } else { got_bodies == bodies },
+            format!("bodies {got_bodies:#?}\nand not {bodies:#?}"),
+        ),
         (too_many || Some(got.empty) == want["empty"].as_u64(), format!("empty {}", got.empty)),
     ];
     let wrong: Vec<String> = checks.into_iter().filter(|(right, _)| !right).map(|(_, what)| what).collect();
@@ -61,7 +74,11 @@ fn every_fixture_any_way() {
                         runs += 1;
                         if let Some(what) = difference(&got, &want) {
                             failed.insert(path.clone());
-                            wrong.push(format!("{} {contract:?} chunk {chunk} by definition {by_definition} gzip {}: {what}", path.display(), std::ptr::eq(file, &packed)));
+                            wrong.push(format!(
+                                "{} {contract:?} chunk {chunk} by definition {by_definition} gzip {}: {what}",
+                                path.display(),
+                                std::ptr::eq(file, &packed)
+                            ));
                         }
                     }
                 }

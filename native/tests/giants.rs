@@ -10,8 +10,9 @@ use support::run::{Outcome, Setup, TempFile, Watch, run_watched};
 
 const MIB: usize = 1 << 20;
 
-/// The shapes of a giant: how it begins, what it is made of, how it ends.
-const SHAPES: &[(&str, &[u8], &[u8], &[u8])] = &[
+/// A shape of giant: its name, how it begins, what it is made of, how it ends.
+type Shape = (&'static str, &'static [u8], &'static [u8], &'static [u8]);
+const SHAPES: &[Shape] = &[
     ("small elements", b"<label><id>2</id>", b"<name>some text</name>", b"</label>"),
     ("nested labels", b"<label><id>2</id><sublabels>", b"<label id=\"50\">Sub label</label>", b"</sublabels></label>"),
     ("nested labels on lines", b"<label><id>2</id><sublabels>", b"\n<label id=\"50\">Sub</label>", b"</sublabels></label>"),

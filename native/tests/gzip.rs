@@ -65,7 +65,13 @@ fn a_gzip_cut_anywhere_is_refused() {
     assert!(run(&gzip[..1], &Setup::new(DataType::Releases, Contract::Topic)).fault.is_some());
     let refused = (0..DAMAGES).filter(|&i| {
         // The ends of header and trailer are where mistakes are made.
-        let length = if i < 40 { if i == 1 { 0 } else { i } } else if i < 80 { gzip.len() - 1 - (i - 40) } else { rng.below(gzip.len()) };
+        let length = if i < 40 {
+            if i == 1 { 0 } else { i }
+        } else if i < 80 {
+            gzip.len() - 1 - (i - 40)
+        } else {
+            rng.below(gzip.len())
+        };
         is_refused(&gzip[..length], &xml, &format!("cut to {length} of {}, seed {seed}", gzip.len()))
     });
     let refused = refused.count();
@@ -81,7 +87,13 @@ fn a_gzip_with_any_bit_flipped_is_refused_or_the_same() {
     let mut rng = Rng::new(seed);
     let (mut refused, mut same, mut plain) = (0, 0, 0);
     for i in 0..DAMAGES {
-        let bit = if i < 80 { i } else if i < 144 { gzip.len() * 8 - 1 - (i - 80) } else { rng.below(gzip.len() * 8) };
+        let bit = if i < 80 {
+            i
+        } else if i < 144 {
+            gzip.len() * 8 - 1 - (i - 80)
+        } else {
+            rng.below(gzip.len() * 8)
+        };
         let mut damaged = gzip.clone();
         damaged[bit / 8] ^= 1 << (bit % 8);
         if bit < 16 {
@@ -165,7 +177,8 @@ fn a_bomb_stops_at_its_limit_in_little_memory() {
             assert!(reader.inflated() <= most, "{} bytes inflated", reader.inflated());
         }
         // A source needs no more memory for it than for anything else: the zeros are no record.
-        let setup = Setup { backend, chunk: 1 << 20, limits: Limits { record_bytes: 4 << 20, ..Limits::default() }, ..Setup::new(DataType::Artists, Contract::Topic) };
+        let setup =
+            Setup { backend, chunk: 1 << 20, limits: Limits { record_bytes: 4 << 20, ..Limits::default() }, ..Setup::new(DataType::Artists, Contract::Topic) };
         let (outcome, watch) = run_watched(&bomb, &setup);
         assert!(outcome.fault.is_some() && outcome.bodies.is_empty());
         assert!(watch.buffer_bytes <= 16 << 20, "{} bytes of buffer", watch.buffer_bytes);
@@ -174,22 +187,27 @@ fn a_bomb_stops_at_its_limit_in_little_memory() {
 
 #[test]
 fn any_bytes_inflate_or_are_refused() {
-    for_all("inflate", cases(300), |rng| {
-        let xml = documents::any(rng, 4);
-        let mut bytes = match rng.below(4) {
-            0 => gzips::with_all_header_parts(&xml),
-            1 => gzips::members(&[&xml[..xml.len() / 2], &xml[xml.len() / 2..]]),
-            _ => gzips::member(&xml, rng.below(10) as u32, 1 + rng.below(300)),
-        };
-        for _ in 0..rng.below(4) {
-            let at = rng.below(bytes.len());
-            match rng.below(4) {
-                0 => bytes.truncate(at.max(1)),
-                1 => bytes[at] = rng.next() as u8,
-                2 => bytes.insert(at, rng.next() as u8),
-                _ => bytes[at] ^= 1 << rng.below(8),
+    for_all(
+        "inflate",
+        cases(300),
+        |rng| {
+            let xml = documents::any(rng, 4);
+            let mut bytes = match rng.below(4) {
+                0 => gzips::with_all_header_parts(&xml),
+                1 => gzips::members(&[&xml[..xml.len() / 2], &xml[xml.len() / 2..]]),
+                _ => gzips::member(&xml, rng.below(10) as u32, 1 + rng.below(300)),
+            };
+            for _ in 0..rng.below(4) {
+                let at = rng.below(bytes.len());
+                match rng.below(4) {
+                    0 => bytes.truncate(at.max(1)),
+                    1 => bytes[at] = rng.next() as u8,
+                    2 => bytes.insert(at, rng.next() as u8),
+                    _ => bytes[at] ^= 1 << rng.below(8),
+                }
             }
-        }
-        bytes
-    }, inflates_or_refuses);
+            bytes
+        },
+        inflates_or_refuses,
+    );
 }

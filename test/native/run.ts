@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Fault, type SourceOptions, closeSource, openSource, pullPiece } from "../../native/index.js";
+import { closeSource, type Fault, openSource, pullPiece, type SourceOptions } from "../../native/index.js";
 import type { Contract, DataType } from "../../src/model.ts";
 
 /** What came out of a file, in the words of the oracle. */
@@ -51,8 +51,11 @@ export function inputFolder(): { write: (bytes: Uint8Array) => string; remove: (
   };
 }
 
+/** Limits of the oracle that the addon knows by the same names; `rejectsMax` is the pipeline's. */
+type Options = Partial<SourceOptions> & { readonly rejectsMax?: number };
+
 /** Pulls a whole file through the addon; more rejects than `rejectsMax` are fatal, which is the pipeline's part. */
-export function runNative(path: string, dataType: DataType, contract: Contract, options: Partial<SourceOptions> = {}, rejectsMax = 100): NativeOutcome {
+export function runNative(path: string, dataType: DataType, contract: Contract, { rejectsMax = 100, ...options }: Options = {}): NativeOutcome {
   const { handle } = openSource(sourceOptions(path, { dataType, contract, ...options }));
   const slot = new Uint8Array(1 << 16);
   const bodies: Buffer[] = [];

@@ -78,10 +78,10 @@ function elementOf(tag: StartTag): Element {
 
 /** The limit that a tag exceeds, if any. */
 function tagFault(tag: StartTag, depth: number, { limits }: DocumentShape): string | null {
-  if (depth > limits.depthMax) return "too-deep";
-  if (tag.attributes.length > limits.attributesMax) return "too-many-attributes";
   const names = [tag.name, ...tag.attributes.map((attribute) => attribute.name)];
-  return names.some((name) => name.length > limits.nameBytesMax) ? "name-too-long" : null;
+  if (names.some((name) => name.length > limits.nameBytesMax)) return "name-too-long";
+  if (tag.attributes.length > limits.attributesMax) return "too-many-attributes";
+  return depth > limits.depthMax ? "too-deep" : null;
 }
 
 /** Tells whether a record starts at `at` as the file's first one does. */

@@ -1,14 +1,15 @@
-import { mkdir, readFile, rm, stat, truncate } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Checkpoint } from "../../src/model.ts";
 import { killRun, type Victim } from "./support/crash.ts";
-import { extract, type Report, type TypeReport, Running } from "./support/deadwax.ts";
-import { breakEvery, dumpPath, type Folder, makeDump, removeChecksums, temporaryFolder, VERSION } from "./support/dumps.ts";
+import { extract, type Report, type TypeReport } from "./support/deadwax.ts";
+import "./support/slow.ts";
+import { breakEvery, dumpPath, type Folder, makeDump, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { assertSound, fileState } from "./support/marker.ts";
 import { filesIn, fingerprint } from "./support/output.ts";
 import { seeded } from "./support/random.ts";
-import { cases, figure, FULL, timeoutMs } from "./support/scale.ts";
+import { cases, FULL, figure, timeoutMs } from "./support/scale.ts";
 
 /** 550 MB of XML in a proof, with the default interval; 60 MB otherwise, with a shorter one so that there are as many checkpoints. */
 const RELEASES = FULL ? 140_000 : 15_000;
@@ -53,7 +54,16 @@ describe.each(VARIANTS)("killed at random moments: $name", ({ name, compress, br
       const state = join(folder.path, `${name}-${run}`, "state");
       const options = ["--checkpoint-records", String(INTERVAL), "--chunk", String(CHUNK_BYTES)];
       const sink = `file:${out}${compress}`;
-      return { args: [dumpPath(dump, "releases"), "--sink", sink, "--state", state, ...options], state, out, file, output, records: RELEASES, interval: INTERVAL, sink };
+      return {
+        args: [dumpPath(dump, "releases"), "--sink", sink, "--state", state, ...options],
+        state,
+        out,
+        file,
+        output,
+        records: RELEASES,
+        interval: INTERVAL,
+        sink,
+      };
     };
 
     const undisturbed = place("undisturbed");
@@ -106,8 +116,15 @@ describe.each(VARIANTS)("killed at random moments: $name", ({ name, compress, br
     const again = worst.compressedBeyond * (xmlBytes / gzBytes);
     const bound = INTERVAL * recordBytes + PIECES_OVER * CHUNK_BYTES;
     figure(`crash ${name}`, {
-      seed: random.seed, kills: killed, killsBeforeCheckpoint: early, xmlBytes, intervalBytes: Math.round(INTERVAL * recordBytes), boundBytes: Math.round(bound),
-      worstInflatedBeforeRecordBytes: worst.beforeRecord, worstRecordsWrittenAgain: worst.recordsLost, worstReadAgainBytes: Math.round(again),
+      seed: random.seed,
+      kills: killed,
+      killsBeforeCheckpoint: early,
+      xmlBytes,
+      intervalBytes: Math.round(INTERVAL * recordBytes),
+      boundBytes: Math.round(bound),
+      worstInflatedBeforeRecordBytes: worst.beforeRecord,
+      worstRecordsWrittenAgain: worst.recordsLost,
+      worstReadAgainBytes: Math.round(again),
     });
     // What resuming inflates in front of its record: from the last deflate block on, not from the beginning.
     expect(worst.beforeRecord).toBeLessThanOrEqual(2 * CHUNK_BYTES);

@@ -3,6 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Ended, extract, lastLine, Running } from "./support/deadwax.ts";
+import "./support/slow.ts";
 import { dumpPath, type Folder, makeDump, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { assertSound } from "./support/marker.ts";
 import { filesIn, fingerprint } from "./support/output.ts";
@@ -33,21 +34,47 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => folder[Symbol.asyncDispose]());
 
-describe.each(Object.entries(CALLS))("the n-th %s fails with EIO", (calls, most) => {
-  test(`${FAULTS} times: the error is told, the state stays sound, the next run ends well`, { timeout: timeoutMs(120_000, 900_000) }, async (context) => {
+const FATES = ["error=EIO", "signal=KILL"] as const;
+const VARIANTS = FATES.flatMap((fate) => Object.entries(CALLS).map(([calls, most]) => ({ fate, calls, most })));
+
+describe.each(VARIANTS)("$fate at the n-th $calls", ({ fate, calls, most }) => {
+  test(`${FAULTS} times: it is told, the state stays sound, the next run ends well`, { timeout: timeoutMs(120_000, 900_000) }, async (context) => {
     if (!canTrace) return context.skip("no strace");
     const told: Record<string, number> = {};
     for (let number = 0; number < FAULTS; number += 1) {
       const nth = random.between(1, most);
-      const place = join(folder.path, `${calls.slice(0, 5)}-${number}`);
+      const place = join(folder.path, `${fate.slice(0, 5)}-${calls.slice(0, 5)}-${number}`);
       const out = join(place, "out");
       const state = join(place, "state");
       await mkdir(state, { recursive: true });
       const args = [dump, "--sink", `file:${out}`, "--state", state, "--checkpoint-records", "500", "--chunk", "256KiB"];
       // Only calls on our own folder, so that node's own pipes and eventfds are left alone.
-      const paths = [out, state, join(out, VERSION), ...["releases.ndjson.partial", "releases.ndjson"].map((name) => join(out, VERSION, name)), ...["", ".tmp"].map((end) => join(state, `.extraction_status_${VERSION}.json${end}`))];
-      const under = ["strace", "-f", "-qq", "-o", join(place, "trace"), ...paths.flatMap((path) => ["-P", path]), "-e", `trace=${calls}`, "-e", `inject=${calls}:error=EIO:when=${nth}`];
+      const paths = [
+        out,
+        state,
+        join(out, VERSION),
+        ...["releases.ndjson.partial", "releases.ndjson"].map((name) => join(out, VERSION, name)),
+        ...["", ".tmp"].map((end) => join(state, `.extraction_status_${VERSION}.json${end}`)),
+      ];
+      const under = [
+        "strace",
+        "-f",
+        "-qq",
+        "-o",
+        join(place, "trace"),
+        ...paths.flatMap((path) => ["-P", path]),
+        "-e",
+        `trace=${calls}`,
+        "-e",
+        `inject=${calls}:${fate}:when=${nth}`,
+      ];
       const ended = await new Running(["extract", ...args], { under }).ended;
+      if (fate === "signal=KILL") {
+        told[ended.signal ?? `exit ${ended.code}`] = (told[ended.signal ?? `exit ${ended.code}`] ?? 0) + 1;
+        expect([ended.signal, ended.code]).toContain(ended.signal === null ? 0 : "SIGKILL");
+        await resume(args, out, state);
+        continue;
+      }
       const injected = (await readFile(join(place, "trace"), "utf8")).includes("INJECTED");
       const what = { calls, nth, seed: random.seed, injected };
       if (ended.code === 0) {
@@ -59,15 +86,20 @@ describe.each(Object.entries(CALLS))("the n-th %s fails with EIO", (calls, most)
         expect({ ...what, code }).toEqual({ ...what, code: expect.stringMatching(/^(5 SINK_UNAVAILABLE|6 STATE_UNWRITABLE)$/) });
         expect(lastLine(ended)).toContain(place);
       }
-      await assertSound(state);
-      const { report, code } = await extract(args);
-      expect({ ...what, code, written: report.types["releases"]?.written }).toEqual({ ...what, code: 0, written: RELEASES });
-      expect(await filesIn(out)).toEqual([`${VERSION}/releases.ndjson`]);
-      expect(await fingerprint(join(out, VERSION, "releases.ndjson"))).toBe(whole);
+      await resume(args, out, state);
     }
-    figure(`faults of ${calls}`, { seed: random.seed, cases: FAULTS, told });
+    figure(`faults, ${fate} at ${calls}`, { seed: random.seed, cases: FAULTS, told });
   });
 });
+
+/** The run after the fault must end as if there had been none. */
+async function resume(args: readonly string[], out: string, state: string): Promise<void> {
+  await assertSound(state);
+  const { report, code } = await extract(args);
+  expect({ code, written: report.types["releases"]?.written }).toEqual({ code: 0, written: RELEASES });
+  expect(await filesIn(out)).toEqual([`${VERSION}/releases.ndjson`]);
+  expect(await fingerprint(join(out, VERSION, "releases.ndjson"))).toBe(whole);
+}
 
 function codeOf(ended: Ended): string {
   return `${ended.code} ${/^deadwax: ([A-Z_]+): /.exec(lastLine(ended))?.[1] ?? lastLine(ended)}`;

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { CLI, deadwax, extract, reportOf } from "./support/deadwax.ts";
+import "./support/slow.ts";
 import { dumpPath, type Folder, makeDump, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { digestOf, filesIn } from "./support/output.ts";
 

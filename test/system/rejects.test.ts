@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { deadwax, extract, lastLine } from "./support/deadwax.ts";
+import "./support/slow.ts";
 import { breakEvery, dumpPath, type Folder, makeDump, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { readMarker } from "./support/marker.ts";
 import { digestOf, filesIn } from "./support/output.ts";

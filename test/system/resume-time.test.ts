@@ -1,13 +1,14 @@
-import { mkdir, stat, truncate } from "node:fs/promises";
 import { execFile } from "node:child_process";
+import { mkdir, stat, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Running } from "./support/deadwax.ts";
+import "./support/slow.ts";
 import { dumpPath, type Folder, makeDump, removeChecksums, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { fileState, untilSaved } from "./support/marker.ts";
-import { figure, FULL, timeoutMs } from "./support/scale.ts";
+import { FULL, figure, timeoutMs } from "./support/scale.ts";
 
 const RELEASES = FULL ? 512_000 : 60_000;
 const INTERVAL = FULL ? 5_000 : 1_000;
@@ -33,7 +34,17 @@ test.each(PLACES)("resuming takes less than a second, at %f of the file", { time
   const out = join(folder.path, `out-${place}`);
   const state = `${out}-state`;
   const partial = join(out, VERSION, "releases.ndjson.partial");
-  const args = ["extract", dumpPath(join(folder.path, "dump"), "releases"), "--sink", `file:${out}`, "--state", state, "--checkpoint-records", String(INTERVAL), "-q"];
+  const args = [
+    "extract",
+    dumpPath(join(folder.path, "dump"), "releases"),
+    "--sink",
+    `file:${out}`,
+    "--state",
+    state,
+    "--checkpoint-records",
+    String(INTERVAL),
+    "-q",
+  ];
   await mkdir(state);
   const first = new Running(args);
   const isThere = async () => (await sizeOf(partial)) >= place * OUTPUT_RATIO * xmlBytes;
@@ -54,7 +65,13 @@ test.each(PLACES)("resuming takes less than a second, at %f of the file", { time
     const isInTime = running.isRunning;
     running.kill("SIGKILL");
     await running.ended;
-    figure("resume", { at: Number(((checkpoint?.ordinal ?? 0) / RELEASES).toFixed(2)), attempt, seconds, nodeSeconds, withoutNodeSeconds: seconds - nodeSeconds });
+    figure("resume", {
+      at: Number(((checkpoint?.ordinal ?? 0) / RELEASES).toFixed(2)),
+      attempt,
+      seconds,
+      nodeSeconds,
+      withoutNodeSeconds: seconds - nodeSeconds,
+    });
     expect(isInTime).toBe(true);
     if (seconds - nodeSeconds < SECONDS_MAX) return;
     if (attempt === ATTEMPTS) throw new Error(`resuming took ${seconds} s in the last of ${ATTEMPTS} attempts`);

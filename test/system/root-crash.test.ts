@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { DATA_TYPES } from "../../src/model.ts";
 import { extract, Running } from "./support/deadwax.ts";
+import "./support/slow.ts";
 import { type Folder, type Manifest, makeDump, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { assertSound, readMarker, untilSaved } from "./support/marker.ts";
 import { filesIn, fingerprint } from "./support/output.ts";
 import { seeded } from "./support/random.ts";
-import { cases, figure, FULL, timeoutMs } from "./support/scale.ts";
+import { cases, FULL, figure, timeoutMs } from "./support/scale.ts";
 
 const SCALE = FULL ? 8 : 1;
 const KILLS = cases(3, 15);
@@ -21,12 +22,27 @@ let manifest: Manifest;
 
 beforeAll(async () => {
   folder = await temporaryFolder();
-  manifest = await makeDump(join(folder.path, "dump"), { releases: 8_000 * SCALE, artists: 30_000 * SCALE, masters: 10_000 * SCALE, labels: 30_000 * SCALE, seed: random.seed });
+  manifest = await makeDump(join(folder.path, "dump"), {
+    releases: 8_000 * SCALE,
+    artists: 30_000 * SCALE,
+    masters: 10_000 * SCALE,
+    labels: 30_000 * SCALE,
+    seed: random.seed,
+  });
 }, 120_000);
 afterAll(() => folder[Symbol.asyncDispose]());
 
 test(`all four types in parallel, killed ${KILLS} times: nothing is lost and what is done is left alone`, { timeout: timeoutMs(90_000, 600_000) }, async () => {
-  const args = (name: string) => ["--root", join(folder.path, "dump"), "--sink", `file:${join(folder.path, name)}`, "--state", join(folder.path, `${name}-state`), "--checkpoint-records", "2000"];
+  const args = (name: string) => [
+    "--root",
+    join(folder.path, "dump"),
+    "--sink",
+    `file:${join(folder.path, name)}`,
+    "--state",
+    join(folder.path, `${name}-state`),
+    "--checkpoint-records",
+    "2000",
+  ];
   const { report: reference } = await extract(args("undisturbed"));
   expect(reference.complete).toBe(true);
   for (const type of DATA_TYPES) expect(reference.types[type]).toMatchObject({ read: manifest.types[type].records, written: manifest.types[type].records });

@@ -1,17 +1,24 @@
+import { once } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { extract, lastLine, reportOf, Running } from "./support/deadwax.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { extract, lastLine, Running, reportOf } from "./support/deadwax.ts";
+import "./support/slow.ts";
 import { dumpPath, type Folder, makeDump, removeChecksums, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { assertSound, fileState, untilSaved } from "./support/marker.ts";
 import { filesIn, fingerprint } from "./support/output.ts";
-import { figure, FULL } from "./support/scale.ts";
+import { writtenBytes } from "./support/procfs.ts";
+import { FULL, figure } from "./support/scale.ts";
 
 const RELEASES = FULL ? 120_000 : 20_000;
 const FILE = `discogs_${VERSION}_releases.xml.gz`;
 /** What is promised to whoever stops the service. */
 const STOP_SECONDS_MAX = 10;
 const PROMPT_SECONDS_MAX = 2;
+/** A process that has filled a pipe and writes nothing for so long waits for its reader. */
+const PIPE_BYTES = 64 * 1024;
+const STALL_MS = 300;
 
 let folder: Folder;
 let dump: string;
@@ -105,4 +112,25 @@ test("a second signal breaks off, and the run can still be resumed", { timeout: 
   const { report } = await extract(args);
   expect(report.complete).toBe(true);
   expect(await fingerprint(join(out, VERSION, "releases.ndjson"))).toBe(whole);
+});
+
+test("a second signal ends a run whose output nobody reads", { timeout: 60_000 }, async () => {
+  const running = new Running(["extract", dump, "--sink", "-"]);
+  onTestFinished(() => running.kill("SIGKILL")); // where it hangs
+  running.child.stdout?.pause();
+  await running.says("Starting extraction");
+  for (let before = 0, now = await writtenBytes(running.pid); now < PIPE_BYTES || now > before; now = await writtenBytes(running.pid)) {
+    before = now;
+    await sleep(STALL_MS);
+  }
+  running.kill("SIGTERM");
+  await running.says("stopping at the next checkpoint");
+  const asked = performance.now();
+  running.kill("SIGTERM");
+  await once(running.child, "exit"); // not "close": the pipe is still full
+  const seconds = (performance.now() - asked) / 1000;
+  running.child.stdout?.destroy();
+  figure("second signal while nobody reads", { seconds, code: running.child.exitCode });
+  expect([1, 143]).toContain(running.child.exitCode);
+  expect(seconds).toBeLessThan(STOP_SECONDS_MAX);
 });

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deadwax, extract, lastLine, Running } from "./support/deadwax.ts";
+import "./support/slow.ts";
 import { dumpPath, type Folder, makeDump, removeChecksums, rewrite, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { assertSound, fileState, markerPath, readMarker, untilSaved } from "./support/marker.ts";
 import { filesIn, fingerprint } from "./support/output.ts";
@@ -72,7 +73,9 @@ test("a marker from the future is refused in one line, and left alone", async ()
   const before = await filesIn(out);
   const ended = await deadwax(["extract", ...args, "-q"]);
   expect(ended.code).toBe(6);
-  expect(ended.stderr.trimEnd()).toMatch(/^deadwax: STATE_TOO_NEW: state marker .* has markerVersion 2, this deadwax knows up to 1: use the newer deadwax, or move the file away to start afresh$/);
+  expect(ended.stderr.trimEnd()).toMatch(
+    /^deadwax: STATE_TOO_NEW: state marker .* has markerVersion 2, this deadwax knows up to 1: use the newer deadwax, or move the file away to start afresh$/,
+  );
   expect(await readFile(markerPath(state), "utf8")).toBe(text);
   expect(await filesIn(out)).toEqual(before);
 });
@@ -105,11 +108,15 @@ test("a run in progress continues without verifying again, a completed one is sk
   expect(stderr).not.toContain("🔐 Verifying");
   expect(await fingerprint(join(out, OUTPUT))).toBe(whole);
 
-  const before = [await stat(join(out, OUTPUT), { bigint: true }), await stat(markerPath(state), { bigint: true })].map(({ ino, mtimeNs }) => `${ino} ${mtimeNs}`);
+  const before = [await stat(join(out, OUTPUT), { bigint: true }), await stat(markerPath(state), { bigint: true })].map(
+    ({ ino, mtimeNs }) => `${ino} ${mtimeNs}`,
+  );
   const again = await extract(args);
   expect({ code: again.code, complete: again.report.complete }).toEqual({ code: 0, complete: true });
   expect(again.report.types["releases"]).toMatchObject({ written: RELEASES, xmlBytes: 0, inflatedBytes: 0, digest: report.types["releases"]?.digest });
-  const after = [await stat(join(out, OUTPUT), { bigint: true }), await stat(markerPath(state), { bigint: true })].map(({ ino, mtimeNs }) => `${ino} ${mtimeNs}`);
+  const after = [await stat(join(out, OUTPUT), { bigint: true }), await stat(markerPath(state), { bigint: true })].map(
+    ({ ino, mtimeNs }) => `${ino} ${mtimeNs}`,
+  );
   expect(after).toEqual(before);
 
   const forced = await extract([...args, "--force"]);
@@ -190,7 +197,11 @@ test("a second process on the same state is refused within a second, naming the 
   const second = await deadwax(["extract", ...args, "-q"]);
   figure("refused by the lock", { seconds: second.seconds });
   expect(second.code).toBe(6);
-  expect(second.stderr.trimEnd()).toMatch(new RegExp(`^deadwax: STATE_LOCKED: state folder ${state} is in use by pid ${first.pid} on .*: wait until that run ends, or keep state elsewhere with --state$`));
+  expect(second.stderr.trimEnd()).toMatch(
+    new RegExp(
+      `^deadwax: STATE_LOCKED: state folder ${state} is in use by pid ${first.pid} on .*: wait until that run ends, or keep state elsewhere with --state$`,
+    ),
+  );
   expect(second.seconds).toBeLessThan(1);
   first.kill("SIGKILL");
   await first.ended;

@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { smallDisk } from "../sink/small-disk.ts";
 import { deadwax, type Ended, extract, lastLine } from "./support/deadwax.ts";
+import "./support/slow.ts";
 import { dumpPath, type Folder, makeDump, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { assertSound, fileState, markerPath } from "./support/marker.ts";
 import { filesIn, fingerprint } from "./support/output.ts";
@@ -29,7 +30,10 @@ beforeAll(async () => {
   await extract([dump, "--sink", `file:${folder.path}/whole`, "--state", `${folder.path}/whole-state`]);
   whole = await fingerprint(join(folder.path, "whole", VERSION, "releases.ndjson"));
   await chmod(folder.path, 0o755);
-  canDropRights = await run("setpriv", [...UNDER_NOBODY.slice(1), "true"]).then(() => true, () => false);
+  canDropRights = await run("setpriv", [...UNDER_NOBODY.slice(1), "true"]).then(
+    () => true,
+    () => false,
+  );
   if (!canDropRights && process.env["CI"]) throw new Error("rights have to be dropped for these tests: run them as root, with setpriv");
 }, 60_000);
 afterAll(() => folder[Symbol.asyncDispose]());
@@ -126,7 +130,13 @@ describe("as a user without rights", () => {
     await makeDump(join(path, "dump"), { labels: 10 });
     const secret = dumpPath(join(path, "dump"), "labels");
     await chmod(secret, 0o600);
-    expectFailure(await asNobody([secret, "--sink", `file:${out}`, "--state", state]), 4, "SOURCE_UNREADABLE", secret, /permission denied; let this user read it/);
+    expectFailure(
+      await asNobody([secret, "--sink", `file:${out}`, "--state", state]),
+      4,
+      "SOURCE_UNREADABLE",
+      secret,
+      /permission denied; let this user read it/,
+    );
     expect(await filesIn(out)).toEqual([]);
   });
 
@@ -142,7 +152,13 @@ describe("as a user without rights", () => {
     if (!canDropRights) return context.skip("no setpriv");
     const { out, state } = await place("stateless");
     await chown(state, 0, 0);
-    expectFailure(await asNobody([dump, "--sink", `file:${out}`, "--state", state]), 6, "STATE_UNWRITABLE", state, /give this user access to the folder, or keep state elsewhere with --state/);
+    expectFailure(
+      await asNobody([dump, "--sink", `file:${out}`, "--state", state]),
+      6,
+      "STATE_UNWRITABLE",
+      state,
+      /give this user access to the folder, or keep state elsewhere with --state/,
+    );
     expect(await filesIn(out)).toEqual([]);
   });
 

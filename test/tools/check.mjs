@@ -7,7 +7,11 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
-const CRATES = ["native/Cargo.toml", "native/benches/reference/Cargo.toml"].filter((path) => existsSync(join(ROOT, path)));
+const there = (path) => existsSync(join(ROOT, path));
+const CRATES = ["native/Cargo.toml", "native/benches/reference/Cargo.toml"].filter(there);
+/** Built by a nightly compiler only, so it is formatted, but not linted. */
+const FUZZ_CRATE = ["native/fuzz/Cargo.toml"].filter(there);
+const SCRIPTS = [".ci/run", ".githooks/pre-commit", "native/fuzz/run.sh"].filter(there);
 const bin = (name) => join(ROOT, "node_modules/.bin", name);
 const tool = (name) => [process.execPath, join("test/tools", name)];
 
@@ -15,8 +19,8 @@ const tool = (name) => [process.execPath, join("test/tools", name)];
 const STEPS = [
   { name: "biome", what: "format, import order and lint of TypeScript and JSON", commands: [[bin("biome"), "ci", "--error-on-warnings", "."]] },
   { name: "rules", what: "direction of imports, one place a driver, process.exit, process.env, any, SQL", commands: [tool("rules.mjs")] },
-  { name: "shell", what: "syntax of the shell scripts", commands: [".ci/run", ".githooks/pre-commit"].map((path) => ["bash", "-n", path]) },
-  { name: "fmt", what: "format of Rust", commands: CRATES.map((path) => ["cargo", "fmt", "--all", "--check", "--manifest-path", path]) },
+  { name: "shell", what: "syntax of the shell scripts", commands: SCRIPTS.map((path) => ["bash", "-n", path]) },
+  { name: "fmt", what: "format of Rust", commands: [...CRATES, ...FUZZ_CRATE].map((path) => ["cargo", "fmt", "--all", "--check", "--manifest-path", path]) },
   { name: "types", what: "strict TypeScript", commands: [[bin("tsc"), "-p", "tsconfig.json"]] },
   { name: "dependencies", what: "pinned, locked, licences, no install scripts", commands: [tool("dependencies.mjs")], slow: true },
   {

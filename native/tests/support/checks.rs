@@ -31,7 +31,16 @@ pub fn same(what: &str, left: &Outcome, right: &Outcome) -> Check {
     let show = |body: Option<&Vec<u8>>| body.map_or("nothing".to_owned(), |b| b.escape_ascii().to_string());
     let first = (0..).find(|&i| left.bodies.get(i) != right.bodies.get(i) || i >= left.bodies.len());
     let bodies = first.map_or(String::new(), |i| format!("body {i}: {} | {}", show(left.bodies.get(i)), show(right.bodies.get(i))));
-    let rest = |o: &Outcome| format!("read {} empty {} unknown {} rejects {:?} fault {:?}", o.read, o.empty, o.unknown_ids, o.rejects.iter().map(|r| (r.offset, r.kind, &r.id, &r.message, &r.raw)).collect::<Vec<_>>(), o.fault);
+    let rest = |o: &Outcome| {
+        format!(
+            "read {} empty {} unknown {} rejects {:?} fault {:?}",
+            o.read,
+            o.empty,
+            o.unknown_ids,
+            o.rejects.iter().map(|r| (r.offset, r.kind, &r.id, &r.message, &r.raw)).collect::<Vec<_>>(),
+            o.fault
+        )
+    };
     Err(format!("{what}: {bodies}\n  {}\n  {}", rest(left), rest(right)))
 }
 

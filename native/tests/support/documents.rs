@@ -6,8 +6,10 @@ use super::random::Rng;
 use super::records;
 
 /// How records stand in a document: between them, and before the closing root tag.
-const LAYOUTS: &[(&[u8], &[u8])] = &[(b"\n", b"\n"), (b"\n", b"\n"), (b"\n", b""), (b"\r\n", b"\r\n"), (b"\n\t", b"\n"), (b"\n  ", b"\n"), (b"", b""), (b"", b"\n"), (b" ", b"")];
-const PROLOGS: &[&[u8]] = &[b"", b"", b"", b"\xef\xbb\xbf", b"<?xml version='1.0'?>\n", b"<!-- <artists> -->", b"<!DOCTYPE artists SYSTEM \"x>y\" [<!ENTITY a \"]>\">]>", b"<?p?>\n"];
+const LAYOUTS: &[(&[u8], &[u8])] =
+    &[(b"\n", b"\n"), (b"\n", b"\n"), (b"\n", b""), (b"\r\n", b"\r\n"), (b"\n\t", b"\n"), (b"\n  ", b"\n"), (b"", b""), (b"", b"\n"), (b" ", b"")];
+const PROLOGS: &[&[u8]] =
+    &[b"", b"", b"", b"\xef\xbb\xbf", b"<?xml version='1.0'?>\n", b"<!-- <artists> -->", b"<!DOCTYPE artists SYSTEM \"x>y\" [<!ENTITY a \"]>\">]>", b"<?p?>\n"];
 const EPILOGS: &[&[u8]] = &[b"", b"\n", b" \r\n\t", b"<!-- end -->", b"<?p </artists> ?>\n"];
 
 /// Kinds of documents.
@@ -62,15 +64,79 @@ pub fn any(rng: &mut Rng, most: usize) -> Vec<u8> {
 /// The type whose records a document most likely holds, so that an input's bytes are all that a check needs.
 pub fn type_of(bytes: &[u8]) -> DataType {
     let head = &bytes[..bytes.len().min(256)];
-    let at = |t: &DataType| memchr::memmem::find(head, &[b"<", t.as_str().as_bytes()].concat()).or_else(|| memchr::memmem::find(head, t.record_name())).unwrap_or(usize::MAX);
+    let at = |t: &DataType| {
+        memchr::memmem::find(head, &[b"<", t.as_str().as_bytes()].concat()).or_else(|| memchr::memmem::find(head, t.record_name())).unwrap_or(usize::MAX)
+    };
     DataType::ALL.into_iter().min_by_key(at).unwrap_or(DataType::Artists)
 }
 
 const INSERTS: &[&[u8]] = &[
-    b"<", b">", b"/", b"\"", b"'", b"&", b"=", b"\n", b"\0", b"\xff", b"stray", b"<!x>", b"<!", b"<!--", b"-->", b"<![CDATA[", b"]]>", b"<![cdata[x]]>", b"<?", b"?>", b"</", b"/>", b"<x>", b"</x>", b"<x/>",
-    b"</>", b"<foo>", b"</foo>", b"<foo/>", b"<artist>", b"</artist>", b"<artist/>", b"<label>", b"</label>", b"\n<label>", b"<master>", b"</master>", b"<release>", b"</release>", b"<sublabels>",
-    b"</sublabels>", b"\n<artist>", b"\n<artist", b"\n<release id=\"1\">", b"\n<master", b"\n<master/>", b"\n</artists>", b"\n</labels>", b"\n</releases", b"</artists>", b"</labels>", b"</masters>", b"</releases>", b"<artists>",
-    b"&#32;", b"<![CDATA[ ]]>", b"<?p?>", b"<!-- -->", b"\xc2\xa0", b"<!->", b"<![>", b"<>", b"< >", b"<artist a=\"", b"<label a='>", b"\n<x \n<master>",
+    b"<",
+    b">",
+    b"/",
+    b"\"",
+    b"'",
+    b"&",
+    b"=",
+    b"\n",
+    b"\0",
+    b"\xff",
+    b"stray",
+    b"<!x>",
+    b"<!",
+    b"<!--",
+    b"-->",
+    b"<![CDATA[",
+    b"]]>",
+    b"<![cdata[x]]>",
+    b"<?",
+    b"?>",
+    b"</",
+    b"/>",
+    b"<x>",
+    b"</x>",
+    b"<x/>",
+    b"</>",
+    b"<foo>",
+    b"</foo>",
+    b"<foo/>",
+    b"<artist>",
+    b"</artist>",
+    b"<artist/>",
+    b"<label>",
+    b"</label>",
+    b"\n<label>",
+    b"<master>",
+    b"</master>",
+    b"<release>",
+    b"</release>",
+    b"<sublabels>",
+    b"</sublabels>",
+    b"\n<artist>",
+    b"\n<artist",
+    b"\n<release id=\"1\">",
+    b"\n<master",
+    b"\n<master/>",
+    b"\n</artists>",
+    b"\n</labels>",
+    b"\n</releases",
+    b"</artists>",
+    b"</labels>",
+    b"</masters>",
+    b"</releases>",
+    b"<artists>",
+    b"&#32;",
+    b"<![CDATA[ ]]>",
+    b"<?p?>",
+    b"<!-- -->",
+    b"\xc2\xa0",
+    b"<!->",
+    b"<![>",
+    b"<>",
+    b"< >",
+    b"<artist a=\"",
+    b"<label a='>",
+    b"\n<x \n<master>",
 ];
 
 fn tags(bytes: &[u8]) -> Vec<(usize, usize)> {

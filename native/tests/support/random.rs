@@ -73,7 +73,11 @@ pub fn for_all(name: &str, n: usize, mut make: impl FnMut(&mut Rng) -> Vec<u8>, 
         if let Err(first) = attempt(|| check(&input)) {
             let small = shrink(&input, &check);
             let last = attempt(|| check(&small)).err().unwrap_or_else(|| first.clone());
-            panic!("{name}: case {case} of seed {seed} (repeat with DEADWAX_SEED={seed})\nfirst: {first}\nshrunk to {} bytes: {last}\ninput: b\"{}\"", small.len(), small.escape_ascii());
+            panic!(
+                "{name}: case {case} of seed {seed} (repeat with DEADWAX_SEED={seed})\nfirst: {first}\nshrunk to {} bytes: {last}\ninput: b\"{}\"",
+                small.len(),
+                small.escape_ascii()
+            );
         }
     }
 }

@@ -32,7 +32,8 @@ pub fn split(data: &[u8]) -> Check {
 /// The same with limits that are exceeded.
 pub fn limits(data: &[u8]) -> Check {
     let Some((mut rng, xml)) = split_off(data) else { return Ok(()) };
-    let limits = Limits { record_bytes: 20 + rng.below(300), depth: 3 + rng.below(5), attributes: 1 + rng.below(4), name_bytes: 4 + rng.below(40), ..Limits::default() };
+    let limits =
+        Limits { record_bytes: 20 + rng.below(300), depth: 3 + rng.below(5), attributes: 1 + rng.below(4), name_bytes: 4 + rng.below(40), ..Limits::default() };
     checks::fast_equals_definition(xml, limits)?;
     checks::cuts_do_not_matter(xml, &[1 + rng.below(xml.len()), 1 + rng.below(64)], limits)
 }

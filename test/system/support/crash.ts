@@ -1,6 +1,6 @@
 import { stat } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Checkpoint } from "../../../src/model.ts";
 import { Running } from "./deadwax.ts";
 import { VERSION } from "./dumps.ts";

@@ -11,6 +11,9 @@ if (isMainThread) {
   delay.enable();
   process.on("exit", () => {
     const ms = (ns) => Number((ns / NS_PER_MS).toFixed(2));
-    writeSync(STDERR, `\nevent loop ${JSON.stringify({ p50Ms: ms(delay.percentile(50)), p99Ms: ms(delay.percentile(99)), maxMs: ms(delay.max), samples: delay.count })}\n`);
+    writeSync(
+      STDERR,
+      `\nevent loop ${JSON.stringify({ p50Ms: ms(delay.percentile(50)), p99Ms: ms(delay.percentile(99)), maxMs: ms(delay.max), samples: delay.count })}\n`,
+    );
   });
 }

@@ -31,6 +31,12 @@ export async function idleSeconds(): Promise<number> {
   return (Number(idle) + Number(waiting)) / CLOCK_TICKS_PER_SECOND;
 }
 
+/** Seconds that a process's main thread was ready to run and had no CPU. */
+export async function waitedSeconds(pid: number): Promise<number> {
+  const [, waitedNs] = (await readFile(`/proc/${pid}/schedstat`, "utf8").catch(() => "0 0")).split(" ");
+  return Number(waitedNs) / 1e9;
+}
+
 /** Resident bytes now and at their highest; null once the process has gone. */
 export async function residentBytes(pid: number): Promise<{ now: number; peak: number } | null> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
@@ -57,4 +63,9 @@ export async function freeze(pid: number): Promise<void> {
     const threads = await threadsOf(pid);
     if (threads.every(({ state }) => "TZX".includes(state))) return;
   }
+}
+
+/** Bytes that a process has written anywhere. */
+export async function writtenBytes(pid: number): Promise<number> {
+  return Number(/^wchar: (\d+)/m.exec(await readFile(`/proc/${pid}/io`, "utf8"))?.[1] ?? "0");
 }

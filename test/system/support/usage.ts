@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Running } from "./deadwax.ts";
-import { idleSeconds, residentBytes, type Thread, threadsOf } from "./procfs.ts";
+import { idleSeconds, residentBytes, type Thread, threadsOf, waitedSeconds } from "./procfs.ts";
 
 const PERIOD_MS = 20;
 
@@ -14,6 +14,8 @@ export interface Usage {
   readonly cpu: number;
   /** CPU that nobody used: what others took from us is neither here nor there. */
   readonly idle: number;
+  /** Share of the time in which the main thread was ready to run and got no CPU. */
+  readonly waited: number;
   readonly peakBytes: number;
   /** Resident bytes at each look, with the seconds since the first. */
   readonly resident: readonly { readonly at: number; readonly bytes: number }[];
@@ -26,7 +28,13 @@ export async function watchUsage(running: Running): Promise<Usage> {
   const startMs = performance.now();
   const first = await threadsOf(pid);
   const idleBefore = await idleSeconds();
-  let last: { readonly threads: Thread[]; readonly ms: number; readonly idle: number } = { threads: first, ms: startMs, idle: idleBefore };
+  const waitedBefore = await waitedSeconds(pid);
+  let last: { readonly threads: Thread[]; readonly ms: number; readonly idle: number; readonly waited: number } = {
+    threads: first,
+    ms: startMs,
+    idle: idleBefore,
+    waited: waitedBefore,
+  };
   let peakBytes = 0;
   const resident: { at: number; bytes: number }[] = [];
   for (;;) {
@@ -34,7 +42,7 @@ export async function watchUsage(running: Running): Promise<Usage> {
     const memory = await residentBytes(pid);
     if (!running.isRunning || memory === null || threads.length < first.length) break;
     const ms = performance.now();
-    last = { threads, ms, idle: await idleSeconds() };
+    last = { threads, ms, idle: await idleSeconds(), waited: Math.max(last.waited, await waitedSeconds(pid)) };
     peakBytes = Math.max(peakBytes, memory.peak);
     resident.push({ at: (ms - startMs) / 1000, bytes: memory.now });
     await sleep(PERIOD_MS);
@@ -44,7 +52,15 @@ export async function watchUsage(running: Running): Promise<Usage> {
   const threads = last.threads
     .map(({ id, name, cpuSeconds }) => ({ name, isMain: id === pid, cpu: (cpuSeconds - (before.get(id) ?? 0)) / seconds }))
     .sort((a, b) => b.cpu - a.cpu);
-  return { seconds, threads, cpu: threads.reduce((sum, { cpu }) => sum + cpu, 0), idle: (last.idle - idleBefore) / seconds, peakBytes, resident };
+  return {
+    seconds,
+    threads,
+    cpu: threads.reduce((sum, { cpu }) => sum + cpu, 0),
+    idle: (last.idle - idleBefore) / seconds,
+    waited: (last.waited - waitedBefore) / seconds,
+    peakBytes,
+    resident,
+  };
 }
 
 /** Growth of the resident memory in bytes per second, by least squares over the part behind `fromSeconds`. */

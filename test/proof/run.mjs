@@ -1,0 +1,76 @@
+// `npm run proof [-- --seed S] [-- --only NAME]`: the system tests at full size; what they measured goes to docs/proof.json.
+import { execFileSync, spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+const { values } = parseArgs({ options: { seed: { type: "string" }, only: { type: "string", multiple: true } } });
+const seed = Number(values.seed ?? randomInt(2 ** 31));
+if (!Number.isSafeInteger(seed) || seed < 0 || seed >= 2 ** 31) {
+  process.stderr.write(`--seed ${values.seed}: give a whole number below 2^31\n`);
+  process.exit(2);
+}
+
+// What is proven is this tree, at the sizes of a proof.
+const { DEADWAX_CLI: _cli, DEADWAX_CASES: _cases, ...environment } = process.env;
+const folder = mkdtempSync(join(tmpdir(), "deadwax-proof-"));
+const started = new Date();
+const results = join(folder, "results.json");
+const figures = join(folder, "figures.ndjson");
+try {
+  writeFileSync(figures, "");
+  process.stdout.write(`proof: seed ${seed}\n`);
+  const vitest = [join(ROOT, "node_modules/vitest/vitest.mjs"), "run", "--config", join(ROOT, "test/proof/vitest.config.ts")];
+  const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${results}`];
+  const { status } = spawnSync(process.execPath, [...vitest, ...reporters, ...(values.only ?? [])], {
+    cwd: ROOT,
+    stdio: "inherit",
+    env: { ...environment, DEADWAX_PROOF: "1", DEADWAX_SEED: String(seed), DEADWAX_FIGURES: figures },
+  });
+  const proof = { ...origin(), seed, date: started.toISOString(), seconds: Math.round((Date.now() - started) / 1000), ...outcome(), figures: measured() };
+  mkdirSync(join(ROOT, "docs"), { recursive: true });
+  writeFileSync(join(ROOT, "docs/proof.json"), `${JSON.stringify(proof, null, 2)}\n`);
+  process.stdout.write(`proof: ${proof.passed} passed, ${proof.failed} failed, ${proof.skipped} skipped; see docs/proof.json\n`);
+  process.exitCode = status ?? 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** What was proven, and on what. */
+function origin() {
+  const git = (...args) => execFileSync("git", args, { cwd: ROOT, encoding: "utf8" }).trim();
+  // The proof itself does not count: it is what changes.
+  const changes = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs/proof.json");
+  const version = execFileSync(process.execPath, [join(ROOT, "dist/cli.js"), "--version", "--verbose"], { encoding: "utf8" });
+  return {
+    commit: git("rev-parse", "HEAD"),
+    isClean: changes === "",
+    versions: { deadwax: version.trim().split("\n"), linux: release() },
+    machine: { cpu: cpus()[0]?.model.trim(), cpus: availableParallelism(), memoryGiB: Math.round(totalmem() / 2 ** 30) },
+  };
+}
+
+/** Every test with its outcome; messages stay in the terminal, where paths mean something. */
+function outcome() {
+  const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(results, "utf8"));
+  const tests = testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults.map(({ fullName, status, duration }) => ({
+      file: relative(ROOT, name),
+      test: fullName.trim(),
+      status,
+      seconds: Math.round((duration ?? 0) / 100) / 10,
+    })),
+  );
+  return { passed: numPassedTests, failed: numFailedTests, skipped: numPendingTests, tests };
+}
+
+function measured() {
+  return readFileSync(figures, "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
+}
