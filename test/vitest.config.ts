@@ -50,9 +50,6 @@ export default defineConfig({
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],
-      exclude: ["src/parse/worker.ts"],
-      reporter: ["text", "json-summary"],
-      reportsDirectory: "coverage",
     },
   },
 });

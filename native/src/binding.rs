@@ -150,7 +150,12 @@ impl JsResume {
             inflated: self.inflated_offset as u64,
             window,
         };
-        Ok(Resume { point, record_offset: self.record_offset as u64, root_name: self.root_name.into_bytes(), line_form: self.line_form.map(String::into_bytes) })
+        Ok(Resume {
+            point,
+            record_offset: self.record_offset as u64,
+            root_name: self.root_name.into_bytes(),
+            line_form: self.line_form.map(String::into_bytes),
+        })
     }
 }
 
@@ -199,10 +204,8 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
     };
     let data_type = options.data_type.as_deref().and_then(|name| DataType::from_name(name.as_bytes()));
     let contract = if options.contract == "fanout" { Contract::Fanout } else { Contract::Topic };
-    let spacing = (options.checkpoint_records > 0 || options.checkpoint_ms > 0).then(|| Spacing {
-        records: options.checkpoint_records.max(1) as u64,
-        time: Duration::from_millis(options.checkpoint_ms as u64),
-    });
+    let spacing = (options.checkpoint_records > 0 || options.checkpoint_ms > 0)
+        .then(|| Spacing { records: options.checkpoint_records.max(1) as u64, time: Duration::from_millis(options.checkpoint_ms as u64) });
     let stop = Arc::new(AtomicBool::new(false));
     let input = Input::open(options.path.as_deref(), stop.clone())?;
     let file = input.duplicate().map_err(|e| Fault::new(Code::Unreadable, 0, e.to_string()))?;

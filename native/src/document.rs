@@ -141,7 +141,9 @@ fn first_record(buf: &[u8], start: usize, eof: bool, mut frame: Frame) -> Answer
                 if &tail[..n] != wanted {
                     let message = format!(
                         "the file holds <{}> and not <{}>; is it the file of {}?",
-                        String::from_utf8_lossy(&tail[..n.min(64)]), String::from_utf8_lossy(wanted), frame.data_type.as_str(),
+                        String::from_utf8_lossy(&tail[..n.min(64)]),
+                        String::from_utf8_lossy(wanted),
+                        frame.data_type.as_str(),
                     );
                     return malformed(lt, message);
                 }

@@ -3,13 +3,14 @@
 //! Nothing is allocated for a record of known shape. The room is made before (see [`room`]), so nothing here checks it.
 //! What it cannot write it flags as odd, and the defining writer takes the record.
 
-use crate::contract::{Contract, DataType, Field, fields, strips_record};
-use crate::json::{long_escape, short_escape};
-use crate::names::{Id, Key, Names};
-use crate::plan::{Item, Mode, Plans, RecordRules};
+use crate::contract::{Contract, DataType, fields, strips_record};
+use crate::names::{Id, Names};
+use crate::plan::{Mode, Plan, Plans, RecordRules, Value};
+use crate::shapes::Content;
 use crate::simd::{Isa, PAD, Scalar};
-use crate::tape::{MIXED, Node, Tape};
+use crate::tape::{Node, Tape};
 use crate::text;
+use crate::write::{ATTRIBUTE, NULL, RAW, TEXT, copy, put, put_bytes};
 
 /// Most bytes that a record of `xml` bytes can become, with what vector stores may write behind it.
 ///
@@ -19,19 +20,22 @@ pub fn room(xml: usize) -> usize {
     xml * 20 + 1024
 }
 
-const RAW: u8 = 0;
-const TEXT: u8 = 1;
-const ATTRIBUTE: u8 = 2;
-
 /// Instruction sets with the entry points that enable them.
-trait Engine: Isa {
+pub(crate) trait Engine: Isa {
+    /// Writes the object at index `i` of the tape.
     unsafe fn object(e: &mut Emitter, x: *const u8, i: u32, mode: Mode, o: *mut u8) -> *mut u8;
+    /// Writes a text that is not short and plain.
+    unsafe fn any_text(e: &mut Emitter, x: *const u8, from: usize, to: usize, o: *mut u8) -> (*mut u8, bool);
 }
 
 impl Engine for Scalar {
     unsafe fn object(e: &mut Emitter, x: *const u8, i: u32, mode: Mode, o: *mut u8) -> *mut u8 {
         // SAFETY: the caller's.
         unsafe { e.object_in::<Scalar>(x, i, mode, o) }
+    }
+    unsafe fn any_text(e: &mut Emitter, x: *const u8, from: usize, to: usize, o: *mut u8) -> (*mut u8, bool) {
+        // SAFETY: the caller's.
+        unsafe { e.any_text_in::<Scalar>(x, from, to, o) }
     }
 }
 
@@ -46,11 +50,23 @@ mod avx2 {
         unsafe { e.object_in::<Avx2>(x, i, mode, o) }
     }
 
+    #[inline(never)]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn any_text(e: &mut Emitter, x: *const u8, from: usize, to: usize, o: *mut u8) -> (*mut u8, bool) {
+        // SAFETY: the caller's.
+        unsafe { e.any_text_in::<Avx2>(x, from, to, o) }
+    }
+
     impl Engine for Avx2 {
         #[inline(always)]
         unsafe fn object(e: &mut Emitter, x: *const u8, i: u32, mode: Mode, o: *mut u8) -> *mut u8 {
             // SAFETY: the caller's.
             unsafe { object(e, x, i, mode, o) }
+        }
+        #[inline(always)]
+        unsafe fn any_text(e: &mut Emitter, x: *const u8, from: usize, to: usize, o: *mut u8) -> (*mut u8, bool) {
+            // SAFETY: the caller's.
+            unsafe { any_text(e, x, from, to, o) }
         }
     }
 }
@@ -63,17 +79,23 @@ pub struct Emitter {
     contract: Contract,
     /// The data type's ids are attributes.
     attribute_id: bool,
+    id_name: Id,
+    pub record_name: Id,
     kids: Vec<u32>,
     decoded: String,
-    odd: bool,
+    pub(crate) odd: bool,
 }
 
 impl Emitter {
     pub fn new(data_type: DataType, contract: Contract) -> Self {
         let fanout = contract == Contract::Fanout;
         let rules = RecordRules { strip: fanout && strips_record(data_type), copy_id: !fanout && data_type.has_attribute_id() };
+        let mut names = Names::new(fields(data_type));
+        let mut known = |name: &[u8]| names.intern(name).unwrap_or(Id::MAX);
         Self {
-            names: Names::new(fields(data_type)),
+            id_name: known(b"id"),
+            record_name: known(data_type.record_name()),
+            names,
             tape: Tape::default(),
             plans: Plans::new(rules, fanout),
             contract,
@@ -94,7 +116,11 @@ impl Emitter {
         // SAFETY: the caller's; AVX2 only if it is there.
         let end = unsafe {
             #[cfg(target_arch = "x86_64")]
-            if crate::simd::has_avx2() { avx2::object(self, x, 0, Mode::Record, o) } else { Scalar::object(self, x, 0, Mode::Record, o) }
+            if crate::simd::has_avx2() {
+                avx2::object(self, x, 0, Mode::Record, o)
+            } else {
+                Scalar::object(self, x, 0, Mode::Record, o)
+            }
             #[cfg(not(target_arch = "x86_64"))]
             Scalar::object(self, x, 0, Mode::Record, o)
         };
@@ -104,7 +130,7 @@ impl Emitter {
     /// The range of the record's id, if it is there once, plain and not empty; what else there is goes to the defining reader.
     pub fn id(&self, xml: &[u8]) -> Option<(usize, usize)> {
         let record = self.tape.nodes.first()?;
-        let is_id = |id: Id| self.names.get(id).bytes == b"id";
+        let is_id = |name: Id| name == self.id_name;
         let attributes = &self.tape.attributes[..record.attributes as usize];
         let range = match attributes.iter().find(|a| is_id(a.name)) {
             // Where an attribute is not the usual id, a child of that name may have to go.
@@ -116,7 +142,7 @@ impl Emitter {
                 while i < record.end {
                     let node = &self.tape.nodes[i as usize];
                     if is_id(node.name) {
-                        if found.is_some() || node.children != 0 || node.attributes != 0 {
+                        if found.is_some() || node.content != Content::Empty || node.attributes != 0 {
                             return None;
                         }
                         found = Some(node.text);
@@ -135,19 +161,14 @@ impl Emitter {
         // SAFETY: the caller's; indices come from the tape.
         unsafe {
             let node = *self.tape.nodes.get_unchecked(i as usize);
-            let count = (node.children & !MIXED) as usize;
             let start = o;
-            if mode == Mode::Plain && node.attributes == 0 && count > 0 && node.children & MIXED == 0 {
+            if mode == Mode::Plain && matches!(node.content, Content::One | Content::Many) {
                 let name = self.tape.nodes.get_unchecked(i as usize + 1).name;
                 o = put(o, &self.names.get(name).child);
-                o = self.siblings::<I>(x, i + 1, node.end, count, o);
+                o = self.siblings::<I>(x, i + 1, &node, o);
                 *start = b'{';
                 *o = b'}';
                 return o.add(1);
-            }
-            if count > u16::MAX as usize {
-                self.odd = true;
-                return o;
             }
             let base = self.kids.len();
             let mut c = i + 1;
@@ -155,75 +176,47 @@ impl Emitter {
                 self.kids.push(c);
                 c = self.tape.nodes.get_unchecked(c as usize).end;
             }
-            let first = node.first_attribute as usize;
-            let attributes = &self.tape.attributes[first..first + node.attributes as usize];
             let mut own = None;
-            let plan = match self.plans.find(mode, &node, attributes, &self.tape.nodes, &self.kids[base..]) {
-                Ok(plan) => plan,
-                Err(slot) => {
-                    let children: Vec<Id> = self.kids[base..].iter().map(|&c| self.tape.nodes[c as usize].name).collect();
-                    let made = self.plans.make(mode, &self.names, attributes, &children);
-                    match self.plans.learn(made, count, slot) {
-                        Ok(plan) => plan,
-                        Err(plan) => &raw const **own.insert(plan),
-                    }
-                }
+            let plan = match self.tape.shapes.plan(node.state, mode as usize) {
+                Some(plan) => self.plans.get(plan),
+                None => self.plan(mode, &node, base, &mut own),
             };
             // SAFETY: boxed in `plans`, which keeps it, or in `own`.
             let plan = &*plan;
-            let text = count == 0 && node.attributes > 0 && node.text.1 > node.text.0;
+            let text = node.content == Content::Empty && node.text.1 > node.text.0;
             if plan.odd || (plan.text_is_odd && text) {
                 self.odd = true;
                 self.kids.truncate(base);
                 return o;
             }
             for item in &plan.items {
-                o = match *item {
-                    Item::Text if !text => o,
-                    Item::Text => {
-                        const PLAIN: &[u8] = b",\"#text\":";
-                        const STRIPPED: &[u8] = b",\"name\":";
-                        let key = if mode == Mode::Stripped { STRIPPED } else { PLAIN };
-                        std::ptr::copy_nonoverlapping(key.as_ptr(), o, key.len());
-                        match self.text::<I>(x, node.text, o.add(key.len())) {
-                            (_, true) => o,
-                            (end, false) => end,
-                        }
+                let begin = put(o, &item.key);
+                o = match item.value {
+                    Value::Child(k) => {
+                        let child = *self.kids.get_unchecked(base + k as usize);
+                        self.value::<I>(x, child, begin)
                     }
-                    Item::Attribute(a) => {
-                        let attribute = *self.tape.attributes.get_unchecked(first + a as usize);
-                        let o = put(o, &self.names.get(attribute.name).attribute);
-                        self.attribute::<I>(x, attribute.start as usize, attribute.end as usize, o)
+                    Value::Attribute(k) => {
+                        let attribute = *self.tape.attributes.get_unchecked(node.first_attribute as usize + k as usize);
+                        self.attribute::<I>(x, attribute.start as usize, attribute.end as usize, begin)
                     }
-                    Item::Stripped(a) => {
-                        let attribute = *self.tape.attributes.get_unchecked(first + a as usize);
-                        let o = put(o, &self.names.get(attribute.name).stripped);
-                        self.attribute::<I>(x, attribute.start as usize, attribute.end as usize, o)
+                    Value::Field(k, field) => {
+                        let child = *self.kids.get_unchecked(base + k as usize);
+                        self.field::<I>(x, child, field, begin).unwrap_or(o)
                     }
-                    Item::IdCopy(a) => {
-                        let attribute = *self.tape.attributes.get_unchecked(first + a as usize);
-                        let o = put(o, &self.names.get(attribute.name).stripped);
-                        self.attribute::<I>(x, attribute.start as usize, attribute.end as usize, o)
-                    }
-                    Item::Children { name, from, count: 1, field } => {
-                        let child = *self.kids.get_unchecked(base + plan.order[from as usize] as usize);
-                        match field {
-                            None => {
-                                let o = put(o, &self.names.get(name).child);
-                                self.value::<I>(x, child, o)
-                            }
-                            Some(field) => self.field::<I>(x, child, name, field, o),
-                        }
-                    }
-                    Item::Children { name, from, count, .. } => {
-                        let list = put(o, &self.names.get(name).child);
-                        let mut o = list;
+                    Value::Text if !text => o,
+                    Value::Text => match self.text::<I>(x, node.text, begin) {
+                        (_, true) => o,
+                        (end, false) => end,
+                    },
+                    Value::Children { from, count } => {
+                        let mut o = begin;
                         for k in from..from + count {
                             let child = *self.kids.get_unchecked(base + plan.order[k as usize] as usize);
                             *o = b',';
                             o = self.value::<I>(x, child, o.add(1));
                         }
-                        *list = b'[';
+                        *begin = b'[';
                         *o = b']';
                         o.add(1)
                     }
@@ -239,17 +232,32 @@ impl Emitter {
         }
     }
 
-    /// Writes the children from `from` up to `end`, all of one name: the one value, or an array.
+    /// Plans an object that is met the first time; what cannot be kept goes to `own`.
+    #[cold]
+    fn plan(&mut self, mode: Mode, node: &Node, base: usize, own: &mut Option<Box<Plan>>) -> *const Plan {
+        let first = node.first_attribute as usize;
+        let attributes = &self.tape.attributes[first..first + node.attributes as usize];
+        let children: Vec<Id> = self.kids[base..].iter().map(|&c| self.tape.nodes[c as usize].name).collect();
+        let made = Box::new(self.plans.make(mode, &self.names, attributes, &children));
+        match self.plans.next() {
+            Some(number) if self.tape.shapes.keep_plan(node.state, mode as usize, number) => {
+                self.plans.keep(made);
+                self.plans.get(number)
+            }
+            _ => &raw const **own.insert(made),
+        }
+    }
+
+    /// Writes the children of `node`, all of one name, from `c` on: the one value, or an array.
     #[inline(always)]
-    unsafe fn siblings<I: Engine>(&mut self, x: *const u8, from: u32, end: u32, count: usize, mut o: *mut u8) -> *mut u8 {
+    unsafe fn siblings<I: Engine>(&mut self, x: *const u8, mut c: u32, node: &Node, list: *mut u8) -> *mut u8 {
         // SAFETY: the caller's.
         unsafe {
-            if count == 1 {
-                return self.value::<I>(x, from, o);
+            if node.content == Content::One {
+                return self.value::<I>(x, c, list);
             }
-            let list = o;
-            let mut c = from;
-            while c < end {
+            let mut o = list;
+            while c < node.end {
                 *o = b',';
                 o = self.value::<I>(x, c, o.add(1));
                 c = self.tape.nodes.get_unchecked(c as usize).end;
@@ -260,12 +268,13 @@ impl Emitter {
         }
     }
 
+    /// Writes a child.
     #[inline(always)]
-    unsafe fn value<I: Engine>(&mut self, x: *const u8, i: u32, o: *mut u8) -> *mut u8 {
+    pub(crate) unsafe fn value<I: Engine>(&mut self, x: *const u8, i: u32, o: *mut u8) -> *mut u8 {
         // SAFETY: the caller's.
         unsafe {
             let node = self.tape.nodes.get_unchecked(i as usize);
-            if node.children == 0 && node.attributes == 0 {
+            if node.is_leaf() {
                 let range = node.text;
                 return self.text::<I>(x, range, o).0;
             }
@@ -273,143 +282,75 @@ impl Emitter {
         }
     }
 
-    /// Writes a record's field that the contract changes, key and all; nothing if it comes out empty.
-    unsafe fn field<I: Engine>(&mut self, x: *const u8, i: u32, name: Id, field: Field, start: *mut u8) -> *mut u8 {
-        // SAFETY: the caller's.
-        unsafe {
-            let node = *self.tape.nodes.get_unchecked(i as usize);
-            let leaf = node.children == 0 && node.attributes == 0;
-            let o = put(start, &self.names.get(name).child);
-            match field {
-                Field::Items(key) | Field::Unwrap(key) | Field::UnwrapStrip(key) => {
-                    let end = if leaf { self.lone::<I>(x, &node, field, o) } else { self.list::<I>(x, i, &node, key, field, o) };
-                    end.unwrap_or(start)
-                }
-                Field::Strip if leaf => self.value::<I>(x, i, o),
-                Field::Strip => I::object(self, x, i, Mode::Stripped, o),
-                Field::MasterId if leaf => self.value::<I>(x, i, o),
-                Field::MasterId if node.children != 0 => {
-                    self.odd = true;
-                    o
-                }
-                Field::MasterId => match self.text::<I>(x, node.text, o) {
-                    (end, false) => end,
-                    (_, true) => I::object(self, x, i, Mode::Plain, o),
-                },
-            }
-        }
-    }
-
-    /// A list field that is only text: a list of one, or nothing.
-    unsafe fn lone<I: Engine>(&mut self, x: *const u8, node: &Node, field: Field, mut o: *mut u8) -> Option<*mut u8> {
-        // SAFETY: the caller's.
-        unsafe {
-            let wrap = matches!(field, Field::Items(_));
-            let (open, close): (&[u8], &[u8]) = if wrap { (b"[{\"id\":", b"}]") } else { (b"[", b"]") };
-            std::ptr::copy_nonoverlapping(open.as_ptr(), o, open.len());
-            let (end, null) = self.text::<I>(x, node.text, o.add(open.len()));
-            o = end;
-            std::ptr::copy_nonoverlapping(close.as_ptr(), o, close.len());
-            (!null).then(|| o.add(close.len()))
-        }
-    }
-
-    unsafe fn list<I: Engine>(&mut self, x: *const u8, i: u32, node: &Node, key: &[u8], field: Field, list: *mut u8) -> Option<*mut u8> {
-        // SAFETY: the caller's.
-        unsafe {
-            let mut o = list;
-            let (mut count, mut null) = (0, false);
-            let mut c = i + 1;
-            let uniform = node.children & MIXED == 0;
-            while c < node.end {
-                let child = *self.tape.nodes.get_unchecked(c as usize);
-                if (uniform && count > 0) || self.names.get(child.name).bytes == key {
-                    count += 1;
-                    *o = b',';
-                    o = o.add(1);
-                    let leaf = child.children == 0 && child.attributes == 0;
-                    o = match field {
-                        Field::Items(_) if leaf => {
-                            const ID: &[u8] = b"{\"id\":";
-                            std::ptr::copy_nonoverlapping(ID.as_ptr(), o, ID.len());
-                            let (end, is_null) = self.text::<I>(x, child.text, o.add(ID.len()));
-                            null = is_null;
-                            if is_null {
-                                std::ptr::copy_nonoverlapping(b"null".as_ptr(), o, 4);
-                                o.add(4)
-                            } else {
-                                *end = b'}';
-                                end.add(1)
-                            }
-                        }
-                        Field::Unwrap(_) if !leaf => I::object(self, x, c, Mode::Plain, o),
-                        _ if !leaf => I::object(self, x, c, Mode::Stripped, o),
-                        _ => {
-                            let (end, is_null) = self.text::<I>(x, child.text, o);
-                            null = is_null;
-                            end
-                        }
-                    };
-                } else if uniform {
-                    break;
-                }
-                c = child.end;
-            }
-            // A single null is as good as nothing.
-            if count == 0 || (count == 1 && null) {
-                return None;
-            }
-            *list = b'[';
-            *o = b']';
-            Some(o.add(1))
-        }
-    }
-
     /// Writes text as a JSON string, or `null` if it is blank; told by the flag.
     #[inline(always)]
-    unsafe fn text<I: Engine>(&mut self, x: *const u8, range: (u32, u32), o: *mut u8) -> (*mut u8, bool) {
+    pub(crate) unsafe fn text<I: Engine>(&mut self, x: *const u8, range: (u32, u32), o: *mut u8) -> (*mut u8, bool) {
         // SAFETY: the caller's.
         unsafe {
             let (from, to) = (range.0 as usize, range.1 as usize);
             if from >= to {
-                return (null(o), true);
+                return (put_bytes(o, NULL), true);
             }
-            let (first, last) = (*x.add(from), *x.add(to - 1));
-            let solid = |b: u8| b > b' ' && b < 0x80;
-            // Neither blank nor, where it is trimmed, with anything to trim.
-            let settled = solid(first) && first != b'&' && (self.contract == Contract::Fanout || (solid(last) && last != b';'));
-            if settled {
-                *o = b'"';
-                if let Some(end) = copy::<I, TEXT>(x, from, to, o.add(1)) {
-                    *end = b'"';
-                    return (end.add(1), false);
+            let n = to - from;
+            if n <= 32 {
+                let copied = I::copy_text(x.add(from), o.add(1));
+                let all = u32::MAX >> (32 - n);
+                if copied.special & all == 0 && copied.solid & (all & self.ends(all)) == all & self.ends(all) {
+                    *o = b'"';
+                    *o.add(1 + n) = b'"';
+                    return (o.add(2 + n), false);
                 }
             }
-            self.text_by_definition::<I>(std::slice::from_raw_parts(x.add(from), to - from), o)
+            I::any_text(self, x, from, to, o)
         }
     }
 
+    /// The bytes of a text, one bit each, that must be solid for it to be neither blank nor trimmed.
+    #[inline(always)]
+    fn ends(&self, all: u32) -> u32 {
+        if self.contract == Contract::Topic { 1 | (all ^ (all >> 1)) } else { 1 }
+    }
+
+    #[inline(always)]
+    unsafe fn any_text_in<I: Engine>(&mut self, x: *const u8, from: usize, to: usize, o: *mut u8) -> (*mut u8, bool) {
+        // SAFETY: the caller's; PAD bytes are put behind the text that is decoded, before it is copied by blocks.
+        unsafe {
+            let raw = std::slice::from_raw_parts(x.add(from), to - from);
+            let first = raw[0] != b'&' && !text::begins_blank(raw);
+            // Neither blank nor, where it is trimmed, with anything to trim.
+            let settled = first && (self.contract == Contract::Fanout || (raw[raw.len() - 1] != b';' && !text::ends_blank(raw)));
+            *o = b'"';
+            let mut end = if settled { copy::<I, TEXT>(x, from, to, o.add(1)) } else { None };
+            if end.is_none() {
+                let Some((from, to)) = self.decode(raw) else { return (put_bytes(o, NULL), true) };
+                end = copy::<I, RAW>(self.decoded.as_ptr(), from, to, o.add(1));
+            }
+            let end = end.unwrap_or(o);
+            *end = b'"';
+            (end.add(1), false)
+        }
+    }
+
+    /// The text as the definition has it: the range in `decoded` that counts, if it is not blank.
     #[inline(never)]
-    unsafe fn text_by_definition<I: Engine>(&mut self, raw: &[u8], o: *mut u8) -> (*mut u8, bool) {
+    fn decode(&mut self, raw: &[u8]) -> Option<(usize, usize)> {
+        const PADDING: &str = match std::str::from_utf8(&[b' '; PAD]) {
+            Ok(padding) => padding,
+            Err(_) => "",
+        };
         self.decoded.clear();
         match self.contract {
             Contract::Topic => text::append_topic(raw, &mut self.decoded),
             Contract::Fanout => text::append_fanout(raw, &mut self.decoded),
         }
         let trimmed = self.decoded.trim();
-        // SAFETY: PAD bytes are put behind the text before it is copied by blocks.
-        unsafe {
-            if trimmed.is_empty() {
-                return (null(o), true);
-            }
-            let from = if self.contract == Contract::Topic { trimmed.as_ptr() as usize - self.decoded.as_ptr() as usize } else { 0 };
-            let to = if self.contract == Contract::Topic { from + trimmed.len() } else { self.decoded.len() };
-            self.decoded.extend([' '; PAD]);
-            *o = b'"';
-            let end = copy::<I, RAW>(self.decoded.as_ptr(), from, to, o.add(1)).unwrap_or(o);
-            *end = b'"';
-            (end.add(1), false)
+        if trimmed.is_empty() {
+            return None;
         }
+        let from = trimmed.as_ptr() as usize - self.decoded.as_ptr() as usize;
+        let range = if self.contract == Contract::Topic { (from, from + trimmed.len()) } else { (0, self.decoded.len()) };
+        self.decoded.push_str(PADDING);
+        Some(range)
     }
 
     /// Writes an attribute's value and the closing quote.
@@ -417,6 +358,12 @@ impl Emitter {
     unsafe fn attribute<I: Engine>(&mut self, x: *const u8, from: usize, to: usize, o: *mut u8) -> *mut u8 {
         // SAFETY: the caller's.
         unsafe {
+            let n = to - from;
+            // With nothing to resolve or to escape, one block is all.
+            if n.wrapping_sub(1) < 32 && I::copy32::<true>(x.add(from), o) & (u32::MAX >> (32 - n)) == 0 {
+                *o.add(n) = b'"';
+                return o.add(n + 1);
+            }
             let resolved = if self.contract == Contract::Fanout { copy::<I, ATTRIBUTE>(x, from, to, o) } else { None };
             // A value with anything bad in it stays as it stands.
             let end = match resolved {
@@ -426,97 +373,5 @@ impl Emitter {
             *end = b'"';
             end.add(1)
         }
-    }
-}
-
-#[inline(always)]
-unsafe fn put(o: *mut u8, key: &Key) -> *mut u8 {
-    // SAFETY: 32 writable bytes.
-    unsafe {
-        std::ptr::copy_nonoverlapping(key.bytes.as_ptr(), o, 32);
-        o.add(key.len)
-    }
-}
-
-#[inline(always)]
-unsafe fn null(o: *mut u8) -> *mut u8 {
-    // SAFETY: 4 writable bytes.
-    unsafe {
-        std::ptr::copy_nonoverlapping(b"null".as_ptr(), o, 4);
-        o.add(4)
-    }
-}
-
-/// Copies `x[from..to]`, escaped for JSON; TEXT and ATTRIBUTE resolve references, and are None at a bad one.
-#[inline(always)]
-unsafe fn copy<I: Isa, const KIND: u8>(x: *const u8, mut from: usize, to: usize, mut o: *mut u8) -> Option<*mut u8> {
-    // SAFETY: the caller's: PAD readable bytes behind `to`, room at `o`.
-    unsafe {
-        while from < to {
-            let hits = if KIND == RAW { I::copy32::<false>(x.add(from), o) } else { I::copy32::<true>(x.add(from), o) };
-            let rest = to - from;
-            let n = (hits.trailing_zeros() as usize).min(rest);
-            from += n;
-            o = o.add(n);
-            if n == 32 || n == rest {
-                continue;
-            }
-            let b = *x.add(from);
-            if KIND != RAW && b == b'&' {
-                let (next, end) = reference(std::slice::from_raw_parts(x.add(from), to - from), o)?;
-                from += next;
-                o = end;
-                continue;
-            }
-            from += 1;
-            if KIND == ATTRIBUTE && matches!(b, b'\t' | b'\n' | b'\r') {
-                if b == b'\r' && from < to && *x.add(from) == b'\n' {
-                    from += 1;
-                }
-                *o = b' ';
-                o = o.add(1);
-                continue;
-            }
-            o = escape(b, o);
-        }
-        Some(o)
-    }
-}
-
-#[inline(always)]
-unsafe fn escape(b: u8, o: *mut u8) -> *mut u8 {
-    // SAFETY: 6 writable bytes.
-    unsafe {
-        let letter = short_escape(b);
-        if letter != 0 {
-            *o = b'\\';
-            *o.add(1) = letter;
-            return o.add(2);
-        }
-        if b >= 0x20 {
-            *o = b;
-            return o.add(1);
-        }
-        std::ptr::copy_nonoverlapping(long_escape(b).as_ptr(), o, 6);
-        o.add(6)
-    }
-}
-
-/// Resolves the reference at `tail[0]` = `&`: bytes read, and where the output ends.
-#[inline(never)]
-unsafe fn reference(tail: &[u8], o: *mut u8) -> Option<(usize, *mut u8)> {
-    /// Longer names are none that are known; leading zeros take the slow way.
-    const NAME_BYTES_MAX: usize = 12;
-    let end = tail.iter().take(NAME_BYTES_MAX).position(|&b| b == b';')?;
-    let c = text::resolve(&tail[1..end])?;
-    // SAFETY: room for the longest escape.
-    unsafe {
-        if (c as u32) < 0x80 {
-            return Some((end + 1, escape(c as u8, o)));
-        }
-        let mut utf8 = [0u8; 4];
-        let n = c.encode_utf8(&mut utf8).len();
-        std::ptr::copy_nonoverlapping(utf8.as_ptr(), o, n);
-        Some((end + 1, o.add(n)))
     }
 }

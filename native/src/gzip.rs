@@ -60,8 +60,21 @@ impl Reader {
     /// A reader of all of `input`; whether it is gzip is decided by its first bytes, when they are read.
     pub fn new(input: Input, backend: Backend, limits: Limits) -> Self {
         Self {
-            input, buffer: vec![0; READ_BYTES], at: 0, len: 0, base: 0, engine: engine(backend), phase: Phase::Sniff,
-            crc: crc32fast::Hasher::new(), member_bytes: 0, inflated: 0, limits, point_wanted: false, point: None, fault: None, gzip: false,
+            input,
+            buffer: vec![0; READ_BYTES],
+            at: 0,
+            len: 0,
+            base: 0,
+            engine: engine(backend),
+            phase: Phase::Sniff,
+            crc: crc32fast::Hasher::new(),
+            member_bytes: 0,
+            inflated: 0,
+            limits,
+            point_wanted: false,
+            point: None,
+            fault: None,
+            gzip: false,
         }
     }
 
@@ -99,8 +112,21 @@ impl Reader {
         let crc = crc32fast::Hasher::new_with_initial_len(point.crc, point.member_bytes);
         let buffer = vec![0; READ_BYTES];
         Ok(Self {
-            input, buffer, at: 0, len: 0, base: point.compressed, engine, phase, crc, member_bytes: point.member_bytes,
-            inflated: point.inflated, limits, point_wanted: false, point: None, fault: None, gzip,
+            input,
+            buffer,
+            at: 0,
+            len: 0,
+            base: point.compressed,
+            engine,
+            phase,
+            crc,
+            member_bytes: point.member_bytes,
+            inflated: point.inflated,
+            limits,
+            point_wanted: false,
+            point: None,
+            fault: None,
+            gzip,
         })
     }
 
@@ -255,11 +281,19 @@ impl Reader {
             }
         }
         if self.inflated > self.limits.inflated_bytes {
-            return Err(Fault::new(Code::TooLarge, self.inflated, format!("more than {} bytes inflated; raise --max-inflated-bytes if the file is to be trusted", self.limits.inflated_bytes)));
+            return Err(Fault::new(
+                Code::TooLarge,
+                self.inflated,
+                format!("more than {} bytes inflated; raise --max-inflated-bytes if the file is to be trusted", self.limits.inflated_bytes),
+            ));
         }
         let ratio = self.inflated / self.compressed().max(1);
         if self.inflated > Limits::RATIO_FROM_BYTES && ratio > self.limits.inflate_ratio {
-            return Err(Fault::new(Code::TooLarge, self.inflated, format!("each compressed byte inflates to more than {}; raise --max-inflate-ratio if the file is to be trusted", self.limits.inflate_ratio)));
+            return Err(Fault::new(
+                Code::TooLarge,
+                self.inflated,
+                format!("each compressed byte inflates to more than {}; raise --max-inflate-ratio if the file is to be trusted", self.limits.inflate_ratio),
+            ));
         }
         Ok(())
     }

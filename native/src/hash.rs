@@ -1,10 +1,8 @@
 //! Hashes: SHA-256 of a body's hash part, the order-free digest, xxh3 of raw records.
 
-use sha2::{Digest, Sha256};
-
 /// SHA-256 of `bytes`, with the CPU's instructions where there are any.
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
+    crate::sha256::one(bytes)
 }
 
 /// Writes `bytes` as lower-case hex into `out`, twice as long.
@@ -30,11 +28,11 @@ pub struct SetDigest([u64; 4]);
 impl SetDigest {
     /// Adds one record; `hex_hash` is the 64 digits of its `sha256` member.
     pub fn add(&mut self, id: &[u8], hex_hash: &[u8]) {
-        let mut hasher = Sha256::new();
-        hasher.update(id);
-        hasher.update([0]);
-        hasher.update(hex_hash);
-        let sum: [u8; 32] = hasher.finalize().into();
+        self.add_sum(&sha256(&[id, &[0], hex_hash].concat()));
+    }
+
+    /// Adds one record by the hash of id, 0x00, digits.
+    pub fn add_sum(&mut self, sum: &[u8; 32]) {
         let mut carry = false;
         for (i, word) in self.0.iter_mut().enumerate() {
             // The hash is a big-endian number, so its last bytes are the lowest word.
@@ -62,4 +60,25 @@ pub fn xxh3_64(bytes: &[u8]) -> u64 {
 /// xxh3, 128 bit, seed 0.
 pub fn xxh3_128(bytes: &[u8]) -> u128 {
     xxhash_rust::xxh3::xxh3_128(bytes)
+}
+
+/// xxh3, 64 and 128 bit, seed 0.
+pub fn xxh3(bytes: &[u8]) -> (u64, u128) {
+    /// Longer inputs take the same way in both, and the short hash is the low half of the long one.
+    const SHORT_MAX: usize = 240;
+    let long = xxh3_128(bytes);
+    (if bytes.len() > SHORT_MAX { long as u64 } else { xxh3_64(bytes) }, long)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_hashes_at_once() {
+        let bytes: Vec<u8> = (0..5000u32).map(|i| ((i * i) >> 3) as u8).collect();
+        for n in (0..600).chain([1023, 1024, 1025, 2048, 4999]) {
+            assert_eq!(xxh3(&bytes[..n]), (xxh3_64(&bytes[..n]), xxh3_128(&bytes[..n])));
+        }
+    }
 }

@@ -29,7 +29,9 @@ pub struct Step {
 pub enum State {
     More,
     /// Between two deflate blocks, with so many bits of the last byte consumed still to be used.
-    Boundary { bits: u8 },
+    Boundary {
+        bits: u8,
+    },
     End,
     Invalid,
 }

@@ -4,19 +4,21 @@
 //! input → gzip → inflate     compressed bytes to XML, checkpoints at deflate block boundaries
 //!        document → scan     what stands in the file: prolog, records, faults, the end (the definition)
 //!        split               the same record boundaries, found without building anything (the fast path)
-//! tape → plan → emit         one well-formed record to JSON in one pass (the fast path)
+//! tape → plan → emit         one well-formed record to JSON in one pass (the fast path); shapes is what both have learnt
 //! tree → normalise → json    one record of any shape to JSON (the definition)
-//! hash, packed               what leaves beside the bytes
+//! body, hash, packed         what leaves around and beside the bytes
 //! ```
 //!
 //! Only `binding` knows Node. Where there are two engines, the fast one must equal the defining one; tests see to it.
 
 pub mod attributes;
 pub mod binding;
+pub mod body;
 pub mod contract;
 pub mod document;
 pub mod emit;
 pub mod fault;
+pub mod fields;
 pub mod gzip;
 pub mod hash;
 pub mod inflate;
@@ -30,10 +32,14 @@ pub mod packed;
 pub mod parse;
 pub mod plan;
 pub mod scan;
+pub mod sha256;
+pub mod shapes;
 pub mod simd;
 pub mod source;
 pub mod split;
 pub mod tape;
 pub mod text;
 pub mod tree;
+pub mod utf8;
 pub mod verify;
+pub mod write;

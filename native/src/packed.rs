@@ -58,6 +58,8 @@ impl Columns {
 pub struct Output<'a> {
     slot: &'a mut [u8],
     own: Option<Vec<u8>>,
+    /// Bytes written, and of these the ones that are whole bodies with their columns.
+    written: usize,
     len: usize,
     pub columns: &'a mut Columns,
     pub read: u64,
@@ -71,12 +73,34 @@ pub struct Output<'a> {
 impl<'a> Output<'a> {
     pub fn new(slot: &'a mut [u8], columns: &'a mut Columns) -> Self {
         columns.clear();
-        Self { slot, own: None, len: 0, columns, read: 0, empty: 0, unknown_ids: 0, digest: SetDigest::default(), last_id: None, rejects: Vec::new() }
+        Self {
+            slot,
+            own: None,
+            written: 0,
+            len: 0,
+            columns,
+            read: 0,
+            empty: 0,
+            unknown_ids: 0,
+            digest: SetDigest::default(),
+            last_id: None,
+            rejects: Vec::new(),
+        }
     }
 
     /// Bytes of bodies so far.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// Bytes so far, with what is not [`Output::settled`].
+    pub fn written(&self) -> usize {
+        self.written
+    }
+
+    /// All that was written is whole.
+    pub fn settled(&mut self) {
+        self.len = self.written;
     }
 
     pub fn is_empty(&self) -> bool {
@@ -85,37 +109,42 @@ impl<'a> Output<'a> {
 
     /// A place in the slot with at least `n` writable bytes, if there is one.
     pub fn place(&mut self, n: usize) -> Option<*mut u8> {
-        if self.own.is_some() || self.slot.len() - self.len < n {
+        if self.own.is_some() || self.slot.len() - self.written < n {
             return None;
         }
         // SAFETY: within the slot.
-        Some(unsafe { self.slot.as_mut_ptr().add(self.len) })
+        Some(unsafe { self.slot.as_mut_ptr().add(self.written) })
     }
 
     /// `n` bytes were written at the last [`Output::place`].
     pub fn placed(&mut self, n: usize) {
-        self.len += n;
+        self.written += n;
     }
 
     /// Appends bytes that were written elsewhere.
     pub fn append(&mut self, bytes: &[u8]) {
         if self.own.is_none() {
-            if bytes.len() <= self.slot.len() - self.len {
-                self.slot[self.len..self.len + bytes.len()].copy_from_slice(bytes);
-                self.len += bytes.len();
+            if bytes.len() <= self.slot.len() - self.written {
+                self.slot[self.written..self.written + bytes.len()].copy_from_slice(bytes);
+                self.written += bytes.len();
                 return;
             }
-            self.own = Some(self.slot[..self.len].to_vec());
+            self.own = Some(self.slot[..self.written].to_vec());
         }
         if let Some(own) = &mut self.own {
             own.extend_from_slice(bytes);
-            self.len += bytes.len();
+            self.written += bytes.len();
         }
     }
 
-    /// Bodies written so far.
+    /// Whole bodies so far.
     pub fn bytes(&self) -> &[u8] {
-        self.own.as_deref().unwrap_or(&self.slot[..self.len])
+        &self.own.as_deref().unwrap_or(self.slot)[..self.len]
+    }
+
+    /// All that was written.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.own.as_deref_mut().unwrap_or(self.slot)[..self.written]
     }
 
     /// Writes the table: its offset, and the memory of its own if there is one.

@@ -1,21 +1,18 @@
 //! A piece to message bodies: the fast path for what dumps hold, the defining reader for the rest, rejects for what is broken.
 
+use crate::body::{self, Batch, HEX, MIDDLE, PREFIX};
 use crate::contract::{Contract, DataType};
 use crate::emit::{Emitter, room};
 use crate::fault::{Code, Fault, Kind};
+use crate::names::NAME_BYTES_MAX;
 use crate::packed::{Output, Reject};
 use crate::scan::{Frame, Step, Unit, What};
+use crate::shapes::Content;
 use crate::source::{Buffer, Raw};
 use crate::tape::Rules;
 use crate::tree::{self, Record};
-use crate::{attributes, hash, json};
+use crate::{attributes, hash, json, utf8};
 
-const PREFIX: &[u8] = b"{\"type\":\"data\",\"id\":\"";
-const MIDDLE: &[u8] = b"\",\"sha256\":\"";
-/// Hex digits of a SHA-256.
-const HASH: usize = 64;
-/// Names that the fast path takes are shorter than this.
-const NAME_BYTES_FAST: usize = 32;
 /// Where a rejected record's id is looked for, in bytes from its start.
 const ID_LOOK_BYTES: usize = 4096;
 
@@ -26,6 +23,7 @@ pub struct Parser {
     contract: Contract,
     /// For bodies whose room is not in the slot.
     aside: Vec<u8>,
+    batch: Batch,
     form: Option<Form>,
     /// Take the defining reader always; for tests that hold the two against each other.
     pub by_definition: bool,
@@ -55,7 +53,7 @@ pub struct RejectRules {
 
 impl Parser {
     pub fn new(data_type: DataType, contract: Contract) -> Self {
-        Self { emitter: Emitter::new(data_type, contract), data_type, contract, aside: Vec::new(), form: None, by_definition: false }
+        Self { emitter: Emitter::new(data_type, contract), data_type, contract, aside: Vec::new(), batch: Batch::default(), form: None, by_definition: false }
     }
 
     /// Whether this parser is for the type and contract.
@@ -70,24 +68,24 @@ impl Parser {
         if let Some(skipped) = &raw.skipped {
             out.rejects.push(reject(&skipped.head, skipped.offset, Kind::RecordTooLarge, skipped.offset, self.data_type, rules));
         }
-        match &raw.units {
+        self.batch.clear();
+        let result = match &raw.units {
             Some(units) => {
                 for unit in units {
                     self.unit(xml, raw.base, unit, frame, rules, out);
                 }
+                Ok(())
             }
-            None => self.plain(xml, raw, frame, rules, out)?,
-        }
-        Ok(())
+            None => self.plain(xml, raw, frame, rules, out),
+        };
+        self.batch.settle(out);
+        result
     }
 
     /// A piece that is records and white space, cut by the splitter.
     fn plain(&mut self, xml: &[u8], raw: &Raw, frame: &Frame, rules: RejectRules, out: &mut Output) -> Result<(), Fault> {
         let xml = &xml[..raw.end];
-        let valid = raw.start + match std::str::from_utf8(&xml[raw.start..]) {
-            Ok(text) => text.len(),
-            Err(error) => error.valid_up_to(),
-        };
+        let valid = raw.start + utf8::valid_up_to(&xml[raw.start..]);
         let mut at = raw.start;
         let mut whole = true;
         self.emitter.tape.cursor.reset(at, raw.end);
@@ -118,21 +116,18 @@ impl Parser {
 
     /// The fast path for the record at `at`: the offset behind it, if it could be taken.
     fn fast(&mut self, xml: &[u8], at: usize, valid: usize, frame: &Frame, out: &mut Output) -> Option<usize> {
-        if self.by_definition || frame.limits.name_bytes < NAME_BYTES_FAST {
+        // Names are not held against a limit here: there are no longer ones on the tape.
+        if self.by_definition || frame.limits.name_bytes < NAME_BYTES_MAX {
             return None;
         }
-        let rules = Rules {
-            depth: frame.limits.depth,
-            attributes: frame.limits.attributes,
-            mixed_text_is_odd: self.contract == Contract::Fanout,
-        };
+        let rules = Rules { depth: frame.limits.depth, attributes: frame.limits.attributes, mixed_text_is_odd: self.contract == Contract::Fanout };
         let e = &mut self.emitter;
         // SAFETY: `xml` is the front of a Buffer, with PAD bytes behind it.
         let end = unsafe { e.tape.read(&mut e.names, rules, xml.as_ptr()) }.ok()?;
         let root = e.tape.nodes[0];
         let record = &xml[at..end];
-        let fits = e.names.get(root.name).bytes == self.data_type.record_name()
-            && root.children > 0
+        let fits = root.name == e.record_name
+            && root.content != Content::Empty
             && record.len() <= frame.limits.record_bytes
             && !(e.tape.nested && may_end_inside(&mut self.form, frame, &record[1..]))
             && (end <= valid || std::str::from_utf8(record).is_ok());
@@ -151,7 +146,7 @@ impl Parser {
             }
         };
         // SAFETY: `need` bytes at `base` are writable.
-        let (len, sha) = unsafe { write_body(&mut self.emitter, xml, id, base) }?;
+        let len = unsafe { write_body(&mut self.emitter, xml, id, base) }?;
         if place.is_some() {
             out.placed(len);
         } else {
@@ -163,7 +158,7 @@ impl Parser {
                 self.aside = Vec::new();
             }
         }
-        self.note(record, &xml[id.0..id.1], sha, out);
+        self.batch.add(len, id.1 - id.0, record, out);
         Some(end)
     }
 
@@ -195,6 +190,8 @@ impl Parser {
         let id = id.unwrap_or_else(|| "unknown".to_owned());
         let mut object = Vec::new();
         json::write_value(&tree::Value::Object(map), &mut object);
+        // Columns are in the order of bodies.
+        self.batch.settle(out);
         let sha = hash::sha256(&object);
         let mut body = PREFIX[..PREFIX.len() - 1].to_vec();
         json::write_string(&id, &mut body);
@@ -214,50 +211,36 @@ impl Parser {
 
     /// Takes down the columns of the body that was just written.
     fn note(&self, record: &[u8], id: &[u8], sha: [u8; 32], out: &mut Output) {
-        let mut hex = [0u8; HASH];
+        let mut hex = [0u8; HEX];
         hash::hex_into(&sha, &mut hex);
         out.digest.add(id, &hex);
-        let last = out.last_id.get_or_insert_default();
-        last.clear();
-        last.push_str(&String::from_utf8_lossy(id));
-        let end = out.len() as u32 - 1;
+        out.last_id = Some(String::from_utf8_lossy(id).into_owned());
+        let end = out.written() as u32 - 1;
+        let (short, long) = hash::xxh3(record);
         out.columns.ends.push(end);
         out.columns.xml_bytes.push(record.len() as u32);
-        out.columns.xxh3_64.push(hash::xxh3_64(record));
-        out.columns.xxh3_128.push(hash::xxh3_128(record));
+        out.columns.xxh3_64.push(short);
+        out.columns.xxh3_128.push(long);
         out.columns.sha256.push(sha);
+        out.settled();
     }
 }
 
-/// Writes a body with the emitter's record: its length with the LF, and its hash.
+/// Writes a body with the emitter's record but without its hash: its length with the LF.
 ///
 /// # Safety
 /// [`room`] bytes at `base` are writable, `xml` has PAD bytes behind it.
-unsafe fn write_body(emitter: &mut Emitter, xml: &[u8], id: (usize, usize), base: *mut u8) -> Option<(usize, [u8; 32])> {
+unsafe fn write_body(emitter: &mut Emitter, xml: &[u8], id: (usize, usize), base: *mut u8) -> Option<usize> {
     // SAFETY: the caller's.
     unsafe {
-        let id = &xml[id.0..id.1];
-        let mut o = base;
-        for part in [PREFIX, id, MIDDLE] {
-            std::ptr::copy_nonoverlapping(part.as_ptr(), o, part.len());
-            o = o.add(part.len());
-        }
-        let hex = o;
-        *hex.add(HASH) = b'"';
-        let object = hex.add(HASH + 1);
+        let object = body::begin(&xml[id.0..id.1], base);
         let end = emitter.record(xml.as_ptr(), object)?;
-        let json = std::slice::from_raw_parts(object, end.offset_from(object) as usize);
-        let sha = hash::sha256(json);
-        hash::hex_into(&sha, std::slice::from_raw_parts_mut(hex, HASH));
-        let mut end = end;
-        if json.len() > 2 {
-            *object = b',';
-        } else {
-            *object = b'}';
-            end = object.add(1);
+        // An object without members is the defining reader's.
+        if end.offset_from(object) <= 2 {
+            return None;
         }
         *end = b'\n';
-        Some((end.add(1).offset_from(base) as usize, sha))
+        Some(end.add(1).offset_from(base) as usize)
     }
 }
 

@@ -282,7 +282,18 @@ enum Progress {
 
 impl Walk {
     fn new(start: usize) -> Self {
-        Self { start, at: start, names: Vec::new(), begins: Vec::new(), deeper: 0, deeper_records: 0, deeper_roots: 0, containers: 0, inside: None, fault: None }
+        Self {
+            start,
+            at: start,
+            names: Vec::new(),
+            begins: Vec::new(),
+            deeper: 0,
+            deeper_records: 0,
+            deeper_roots: 0,
+            containers: 0,
+            inside: None,
+            fault: None,
+        }
     }
 
     /// How far the walk has come.

@@ -15,23 +15,67 @@ pub struct Masks {
     pub quotes: u64,
     /// `!` and `?`.
     pub bangs: u64,
+    pub slashes: u64,
+    /// The byte asked for.
+    pub wanted: u64,
+}
+
+impl Masks {
+    /// Only the first `n` positions, fewer than 64.
+    pub fn first(self, n: usize) -> Self {
+        let keep = (1u64 << n) - 1;
+        let Self { lt, gt, quotes, bangs, slashes, wanted } = self;
+        Self { lt: lt & keep, gt: gt & keep, quotes: quotes & keep, bangs: bangs & keep, slashes: slashes & keep, wanted: wanted & keep }
+    }
+}
+
+/// Bytes to find, at most 32.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+pub struct Pattern {
+    bytes: [u8; 32],
+    /// The positions that count.
+    mask: u32,
+    pub len: u32,
+}
+
+impl Pattern {
+    pub fn new(parts: &[&[u8]]) -> Self {
+        let all = parts.concat();
+        let mut bytes = [0; 32];
+        bytes[..all.len()].copy_from_slice(&all);
+        Self { bytes, mask: ((1u64 << all.len()) - 1) as u32, len: all.len() as u32 }
+    }
+}
+
+/// What [`Isa::copy_text`] saw, one bit per byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// Bytes that JSON escapes, and `&`.
+    pub special: u32,
+    /// ASCII above space.
+    pub solid: u32,
 }
 
 /// The operations.
+#[allow(clippy::missing_safety_doc)] // The first function says it for all.
 pub trait Isa {
-    /// Positions of markup bytes in the 64 bytes at `p`.
+    /// Positions of markup bytes, and of `wanted`, in the 64 bytes at `p`.
     ///
     /// # Safety
     /// 64 bytes at `p` are readable and the CPU has the instruction set; so for all functions of the trait.
-    unsafe fn masks(p: *const u8) -> Masks;
-    /// Positions of `<` in the 64 bytes at `p`.
-    unsafe fn lt(p: *const u8) -> u64;
-    /// Positions of `>`, `/` and bytes up to space in the 32 bytes at `p`.
-    unsafe fn name_end(p: *const u8) -> u32;
+    unsafe fn masks(p: *const u8, wanted: u8) -> Masks;
+    /// Writes the positions of `<` in the `n` bytes at `p`, with `base` added: how many. There is room for `n` and a block more,
+    /// and the bytes up to the next block are readable.
+    unsafe fn find_lt(p: *const u8, n: usize, base: u32, out: *mut u32) -> usize;
+    /// Whether the 32 bytes at `p` begin with the pattern.
+    unsafe fn matches(p: *const u8, pattern: &Pattern) -> bool;
     /// Positions of `byte` in the 32 bytes at `p`.
     unsafe fn eq32(p: *const u8, byte: u8) -> u32;
     /// Copies 32 bytes; positions of those that JSON escapes and, if `AMP`, of `&`.
     unsafe fn copy32<const AMP: bool>(from: *const u8, to: *mut u8) -> u32;
+    /// Copies 32 bytes of text.
+    unsafe fn copy_text(from: *const u8, to: *mut u8) -> Copied;
 }
 
 /// Plain code.
@@ -43,7 +87,7 @@ unsafe fn positions(p: *const u8, n: usize, is: impl Fn(u8) -> bool) -> u64 {
 }
 
 impl Isa for Scalar {
-    unsafe fn masks(p: *const u8) -> Masks {
+    unsafe fn masks(p: *const u8, wanted: u8) -> Masks {
         // SAFETY: the trait's.
         unsafe {
             Masks {
@@ -51,16 +95,24 @@ impl Isa for Scalar {
                 gt: positions(p, 64, |b| b == b'>'),
                 quotes: positions(p, 64, |b| b == b'"' || b == b'\''),
                 bangs: positions(p, 64, |b| b == b'!' || b == b'?'),
+                slashes: positions(p, 64, |b| b == b'/'),
+                wanted: positions(p, 64, |b| b == wanted),
             }
         }
     }
-    unsafe fn lt(p: *const u8) -> u64 {
-        // SAFETY: the trait's.
-        unsafe { positions(p, 64, |b| b == b'<') }
+    unsafe fn find_lt(p: *const u8, n: usize, base: u32, out: *mut u32) -> usize {
+        let mut found = 0;
+        for i in (0..n).filter(|&i| unsafe { *p.add(i) } == b'<') {
+            // SAFETY: the trait's.
+            unsafe { *out.add(found) = base + i as u32 };
+            found += 1;
+        }
+        found
     }
-    unsafe fn name_end(p: *const u8) -> u32 {
+    unsafe fn matches(p: *const u8, pattern: &Pattern) -> bool {
+        let n = pattern.len as usize;
         // SAFETY: the trait's.
-        unsafe { positions(p, 32, |b| b == b'>' || b == b'/' || b <= b' ') as u32 }
+        unsafe { std::slice::from_raw_parts(p, n) == &pattern.bytes[..n] }
     }
     unsafe fn eq32(p: *const u8, byte: u8) -> u32 {
         // SAFETY: the trait's.
@@ -74,6 +126,13 @@ impl Isa for Scalar {
             mask
         }
     }
+    unsafe fn copy_text(from: *const u8, to: *mut u8) -> Copied {
+        // SAFETY: the trait's, and 32 writable bytes at `to`.
+        unsafe {
+            let solid = positions(from, 32, |b| b > b' ' && b < 0x80) as u32;
+            Copied { special: Self::copy32::<true>(from, to), solid }
+        }
+    }
 }
 
 /// x86-64 with AVX2, BMI1, BMI2, LZCNT and POPCNT.
@@ -82,7 +141,7 @@ pub struct Avx2;
 
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
-    use super::{Avx2, Isa, Masks};
+    use super::{Avx2, Copied, Isa, Masks, Pattern};
     use std::arch::x86_64::*;
 
     #[inline(always)]
@@ -110,9 +169,42 @@ mod avx2 {
         unsafe { _mm256_cmpeq_epi8(_mm256_min_epu8(v, _mm256_set1_epi8(top as i8)), v) }
     }
 
+    #[inline(never)]
+    #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+    unsafe fn find_lt(p: *const u8, n: usize, base: u32, out: *mut u32) -> usize {
+        /// Positions written for each block without asking how many there are.
+        const USUAL: usize = 6;
+        let mut found = 0;
+        let mut at = 0;
+        while at < n {
+            // SAFETY: the trait's; what is written beyond the positions is overwritten or not counted.
+            unsafe {
+                let (a, b) = load2(p.add(at));
+                let mut m = join(eq(a, b'<'), eq(b, b'<'));
+                if n - at < 64 {
+                    m &= (1u64 << (n - at)) - 1;
+                }
+                let count = m.count_ones() as usize;
+                let out = out.add(found);
+                found += count;
+                let base = base + at as u32;
+                for k in 0..USUAL {
+                    *out.add(k) = base + m.trailing_zeros();
+                    m &= m.wrapping_sub(1);
+                }
+                for k in USUAL..count {
+                    *out.add(k) = base + m.trailing_zeros();
+                    m &= m - 1;
+                }
+            }
+            at += 64;
+        }
+        found
+    }
+
     impl Isa for Avx2 {
         #[inline(always)]
-        unsafe fn masks(p: *const u8) -> Masks {
+        unsafe fn masks(p: *const u8, wanted: u8) -> Masks {
             // SAFETY: the trait's.
             unsafe {
                 let (a, b) = load2(p);
@@ -122,24 +214,21 @@ mod avx2 {
                     gt: join(eq(a, b'>'), eq(b, b'>')),
                     quotes: join(either(a, b'"', b'\''), either(b, b'"', b'\'')),
                     bangs: join(either(a, b'!', b'?'), either(b, b'!', b'?')),
+                    slashes: join(eq(a, b'/'), eq(b, b'/')),
+                    wanted: join(eq(a, wanted), eq(b, wanted)),
                 }
             }
         }
-        #[inline(always)]
-        unsafe fn lt(p: *const u8) -> u64 {
+        unsafe fn find_lt(p: *const u8, n: usize, base: u32, out: *mut u32) -> usize {
             // SAFETY: the trait's.
-            unsafe {
-                let (a, b) = load2(p);
-                join(eq(a, b'<'), eq(b, b'<'))
-            }
+            unsafe { find_lt(p, n, base, out) }
         }
         #[inline(always)]
-        unsafe fn name_end(p: *const u8) -> u32 {
+        unsafe fn matches(p: *const u8, pattern: &Pattern) -> bool {
             // SAFETY: the trait's.
             unsafe {
-                let v = _mm256_loadu_si256(p.cast());
-                let hit = _mm256_or_si256(_mm256_or_si256(eq(v, b'>'), eq(v, b'/')), up_to(v, b' '));
-                _mm256_movemask_epi8(hit) as u32
+                let same = _mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_loadu_si256(p.cast()), _mm256_loadu_si256(pattern.bytes.as_ptr().cast())));
+                pattern.mask & !same as u32 == 0
             }
         }
         #[inline(always)]
@@ -160,6 +249,16 @@ mod avx2 {
                 _mm256_movemask_epi8(hit) as u32
             }
         }
+        #[inline(always)]
+        unsafe fn copy_text(from: *const u8, to: *mut u8) -> Copied {
+            // SAFETY: the trait's, and 32 writable bytes at `to`.
+            unsafe {
+                let special = Self::copy32::<true>(from, to);
+                // As signed numbers, bytes from 0x80 on are below space.
+                let solid = _mm256_cmpgt_epi8(_mm256_loadu_si256(from.cast()), _mm256_set1_epi8(b' ' as i8));
+                Copied { special, solid: _mm256_movemask_epi8(solid) as u32 }
+            }
+        }
     }
 }
 
@@ -171,6 +270,12 @@ pub fn has_avx2() -> bool {
         && is_x86_feature_detected!("bmi2")
         && is_x86_feature_detected!("lzcnt")
         && is_x86_feature_detected!("popcnt")
+}
+
+/// Whether the CPU has instructions for SHA-256, in the encoding that comes with AVX.
+#[cfg(target_arch = "x86_64")]
+pub fn has_sha() -> bool {
+    is_x86_feature_detected!("sha") && is_x86_feature_detected!("avx")
 }
 
 /// Names of the CPU features that make a difference here.
@@ -214,9 +319,18 @@ mod tests {
             let (mut x, mut y) = ([0u8; 32], [0u8; 32]);
             // SAFETY: 64 readable bytes, 32 writable, AVX2 was asked for.
             unsafe {
-                assert_eq!(Avx2::masks(p), Scalar::masks(p));
-                assert_eq!(Avx2::lt(p), Scalar::lt(p));
-                assert_eq!(Avx2::name_end(p), Scalar::name_end(p));
+                assert_eq!(Avx2::masks(p, b'a'), Scalar::masks(p, b'a'));
+                let n = round % 64 + 1;
+                let (mut a, mut b) = ([0; 128], [0; 128]);
+                let (i, j) = (Avx2::find_lt(p, n, 9, a.as_mut_ptr()), Scalar::find_lt(p, n, 9, b.as_mut_ptr()));
+                assert_eq!(a[..i], b[..j]);
+                for n in [0, 1, 9, 32] {
+                    let mut found = Pattern::new(&[&bytes[..n]]);
+                    assert!(Avx2::matches(p, &found) && Scalar::matches(p, &found));
+                    found.bytes[n / 2] ^= 1;
+                    assert!((Avx2::matches(p, &found) == (n == 0)) && (Scalar::matches(p, &found) == (n == 0)));
+                }
+                assert_eq!(Avx2::copy_text(p, x.as_mut_ptr()), Scalar::copy_text(p, y.as_mut_ptr()));
                 assert_eq!(Avx2::eq32(p, b'"'), Scalar::eq32(p, b'"'));
                 assert_eq!(Avx2::copy32::<true>(p, x.as_mut_ptr()), Scalar::copy32::<true>(p, y.as_mut_ptr()));
                 assert_eq!(Avx2::copy32::<false>(p, x.as_mut_ptr()), Scalar::copy32::<false>(p, y.as_mut_ptr()));

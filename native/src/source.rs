@@ -134,8 +134,20 @@ pub struct Source {
 impl Source {
     pub fn new(reader: Reader, data_type: Option<DataType>, limits: Limits, chunk: usize, raw_max: usize, spacing: Option<Spacing>) -> Self {
         Self {
-            reader, phase: Phase::Opening, data_type, limits, chunk, raw_max, frame: None, carry: Vec::new(), base: 0, seq: 0,
-            spacing, since: (0, Instant::now()), point: None, peak: 0,
+            reader,
+            phase: Phase::Opening,
+            data_type,
+            limits,
+            chunk,
+            raw_max,
+            frame: None,
+            carry: Vec::new(),
+            base: 0,
+            seq: 0,
+            spacing,
+            since: (0, Instant::now()),
+            point: None,
+            peak: 0,
         }
     }
 
@@ -254,7 +266,11 @@ impl Source {
                 return Err(fault);
             }
             if target > self.limits.record_bytes + self.chunk {
-                return Err(Fault::new(Code::Malformed, self.base, "markup or text outside of records is larger than the record limit; raise --max-record-bytes if the file is to be trusted"));
+                return Err(Fault::new(
+                    Code::Malformed,
+                    self.base,
+                    "markup or text outside of records is larger than the record limit; raise --max-record-bytes if the file is to be trusted",
+                ));
             }
             target = (buffer.len + self.chunk).max(buffer.len * 2).min(self.limits.record_bytes + 2 * self.chunk);
         }

@@ -4,34 +4,38 @@
 //! anything else it answers [`Odd`], and the defining reader ([`crate::tree`]) takes the record.
 
 use crate::names::{Id, Names};
+use crate::shapes::{self, Content, Kind, Shapes, State};
 use crate::simd::{Isa, Scalar};
 
 /// The record is not what the fast path reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Odd;
 
-/// Children of different names are told by this bit of [`Node::children`].
-pub const MIXED: u32 = 1 << 31;
-/// No node.
-const NONE: u32 = u32::MAX;
 /// Bytes whose `<` are looked up at a time.
 const WINDOW: usize = 16 << 10;
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// An element. Its subtree follows it, up to `end`.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
+#[repr(align(32))]
 pub struct Node {
     pub name: Id,
     pub attributes: u16,
-    /// Number of children, with [`MIXED`].
-    pub children: u32,
+    pub content: Content,
+    /// What is in it, by name.
+    pub state: State,
     pub first_attribute: u32,
     /// Range of the text, of elements without children.
     pub text: (u32, u32),
     /// Index behind the subtree.
     pub end: u32,
-    /// Hash of the names of attributes and children in order.
-    pub shape: u64,
+}
+
+impl Node {
+    /// Whether there is only text.
+    #[inline(always)]
+    pub fn is_leaf(&self) -> bool {
+        self.content == Content::Empty && self.attributes == 0
+    }
 }
 
 /// An attribute: name and range of the value.
@@ -61,56 +65,29 @@ impl Cursor {
         self.limit = limit;
     }
 
-    #[inline(always)]
-    unsafe fn next<I: Isa>(&mut self, x: *const u8) -> Option<usize> {
-        while self.at == self.positions.len() {
-            if self.seen >= self.limit {
-                return None;
-            }
-            // SAFETY: the caller's: bytes up to the limit and PAD behind it are readable.
-            unsafe { self.look::<I>(x) };
-        }
-        // SAFETY: checked just above.
-        let p = unsafe { *self.positions.get_unchecked(self.at) };
-        self.at += 1;
-        Some(p as usize)
-    }
-
-    #[inline(always)]
-    unsafe fn look<I: Isa>(&mut self, x: *const u8) {
-        let to = (self.seen + WINDOW).min(self.limit);
+    /// Looks at windows until one has positions; false if none has.
+    unsafe fn look<I: Isa>(&mut self, x: *const u8) -> bool {
         self.at = 0;
         self.positions.clear();
-        self.positions.reserve(WINDOW + 64);
-        let base = self.positions.as_mut_ptr();
-        let mut n = 0;
-        let mut i = self.seen;
-        while i < to {
-            // SAFETY: PAD bytes behind the limit are readable; there is room for one position per byte of the window.
+        while self.positions.is_empty() && self.seen < self.limit {
+            let n = WINDOW.min(self.limit - self.seen);
+            self.positions.reserve(n + 64);
+            // SAFETY: the caller's: bytes up to the limit and PAD behind it are readable; there is room for one position per
+            // byte of the window and a block more.
             unsafe {
-                let mut m = I::lt(x.add(i));
-                if to - i < 64 {
-                    m &= (1u64 << (to - i)) - 1;
-                }
-                let count = m.count_ones() as usize;
-                for k in 0..6 {
-                    *base.add(n + k) = i as u32 + m.trailing_zeros();
-                    m &= m.wrapping_sub(1);
-                }
-                let mut k = 6;
-                while k < count {
-                    *base.add(n + k) = i as u32 + m.trailing_zeros();
-                    m &= m.wrapping_sub(1);
-                    k += 1;
-                }
-                n += count;
+                let found = I::find_lt(x.add(self.seen), n, self.seen as u32, self.positions.as_mut_ptr());
+                self.positions.set_len(found);
             }
-            i += 64;
+            self.seen += n;
         }
-        // SAFETY: `n` positions were written.
-        unsafe { self.positions.set_len(n) };
-        self.seen = to;
+        !self.positions.is_empty()
     }
+}
+
+/// The positions that come next, kept in registers while a record is read.
+struct Ahead {
+    at: *const u32,
+    end: *const u32,
 }
 
 /// What the reader may not exceed, and whether text between elements matters.
@@ -122,12 +99,26 @@ pub struct Rules {
     pub mixed_text_is_odd: bool,
 }
 
+/// A start tag that was read.
+struct Tag {
+    node: u32,
+    name: Id,
+    /// The state behind the element, and the one inside.
+    to: State,
+    inside: State,
+    /// Offset behind it.
+    behind: usize,
+    empty: bool,
+}
+
 /// A record on flat vectors, used again for every record.
 #[derive(Default)]
 pub struct Tape {
     pub nodes: Vec<Node>,
     pub attributes: Vec<Attribute>,
-    stack: Vec<u32>,
+    /// Elements around the one that is open, with what was seen in them.
+    stack: Vec<(u32, State)>,
+    pub shapes: Shapes,
     pub cursor: Cursor,
     /// An element inside the record has the record's name.
     pub nested: bool,
@@ -160,118 +151,178 @@ impl Tape {
         self.nodes.clear();
         self.attributes.clear();
         self.stack.clear();
-        self.nested = false;
-        let mut open = NONE;
-        // Offset behind the last tag.
-        let mut behind = 0;
-        // SAFETY: the caller's; all offsets come from the cursor or are checked against its limit.
+        let mut ahead = self.ahead();
+        // SAFETY: the caller's; all offsets come from the cursor or are checked against its limit, numbers of nodes from the list.
+        let end = unsafe { self.record::<I>(names, rules, x, &mut ahead)? };
+        // SAFETY: both point into the positions, or behind them.
+        self.cursor.at = unsafe { ahead.at.offset_from(self.cursor.positions.as_ptr()) } as usize;
+        Ok(end)
+    }
+
+    /// The positions that are known, with room for a node for each.
+    fn ahead(&mut self) -> Ahead {
+        let known = &self.cursor.positions[self.cursor.at..];
+        self.nodes.reserve(known.len());
+        let range = known.as_ptr_range();
+        Ahead { at: range.start, end: range.end }
+    }
+
+    /// The next `<`.
+    #[inline(always)]
+    unsafe fn next<I: Isa>(&mut self, ahead: &mut Ahead, x: *const u8) -> Result<usize, Odd> {
+        // SAFETY: the caller's.
         unsafe {
-            let mut p = self.cursor.next::<I>(x).ok_or(Odd)?;
-            loop {
-                match *x.add(p + 1) {
-                    b'/' => {
-                        if open == NONE {
-                            return Err(Odd);
-                        }
-                        let end = self.nodes.len() as u32;
-                        let node = self.nodes.get_unchecked_mut(open as usize);
-                        if !names.closes(node.name, x.add(p + 2)) {
-                            return Err(Odd);
-                        }
-                        node.end = end;
-                        if node.children == 0 {
-                            node.text.1 = p as u32;
-                        } else if rules.mixed_text_is_odd && behind != p && !blank(x, behind, p) {
-                            return Err(Odd);
-                        }
-                        behind = p + 3 + names.get(node.name).len;
-                        match self.stack.pop() {
-                            None => return Ok(behind),
-                            Some(parent) => open = parent,
-                        }
-                        p = self.cursor.next::<I>(x).ok_or(Odd)?;
-                    }
-                    b'!' | b'?' => return Err(Odd),
-                    _ => {
-                        if open != NONE && rules.mixed_text_is_odd && behind != p && !blank(x, behind, p) {
-                            return Err(Odd);
-                        }
-                        let (me, gt, empty) = self.start_tag::<I>(names, rules, x, p, open)?;
-                        let next = self.cursor.next::<I>(x).ok_or(Odd)?;
-                        if next <= gt {
-                            return Err(Odd);
-                        }
-                        behind = gt + 1;
-                        p = next;
-                        if empty {
-                            if open == NONE {
-                                return Err(Odd);
-                            }
-                            continue;
-                        }
-                        let node = self.nodes.get_unchecked_mut(me as usize);
-                        node.text.0 = behind as u32;
-                        if *x.add(p + 1) == b'/' && open != NONE {
-                            // A leaf: the common case.
-                            if !names.closes(node.name, x.add(p + 2)) {
-                                return Err(Odd);
-                            }
-                            node.text.1 = p as u32;
-                            behind = p + 3 + names.get(node.name).len;
-                            p = self.cursor.next::<I>(x).ok_or(Odd)?;
-                            continue;
-                        }
-                        if open != NONE {
-                            self.stack.push(open);
-                            if self.stack.len() + 3 > rules.depth {
-                                return Err(Odd);
-                            }
-                        }
-                        open = me;
-                    }
+            if ahead.at == ahead.end {
+                if !self.cursor.look::<I>(x) {
+                    return Err(Odd);
                 }
+                *ahead = self.ahead();
+            }
+            let p = *ahead.at;
+            ahead.at = ahead.at.add(1);
+            Ok(p as usize)
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn record<I: Isa>(&mut self, names: &mut Names, rules: Rules, x: *const u8, ahead: &mut Ahead) -> Result<usize, Odd> {
+        // SAFETY: as in `read_in`.
+        unsafe {
+            let p = self.next::<I>(ahead, x)?;
+            let record = self.start_tag::<I>(names, rules, x, p, shapes::OUTSIDE)?;
+            let mut p = self.next::<I>(ahead, x)?;
+            if record.empty || p < record.behind {
+                return Err(Odd);
+            }
+            // The element that is open, and what was seen in it; offset behind the last tag.
+            let (mut open, mut state) = (0, record.inside);
+            let mut behind = record.behind;
+            let mut nested = false;
+            loop {
+                // Text beside children.
+                let mixed = rules.mixed_text_is_odd && behind != p && !blank(x, behind, p);
+                if *x.add(p + 1) == b'/' {
+                    let end = self.nodes.len() as u32;
+                    let node = self.nodes.get_unchecked_mut(open as usize);
+                    let tag = names.end(node.name);
+                    (node.state, node.content, node.end) = (state, self.shapes.content(state), end);
+                    node.text.1 = p as u32;
+                    if !I::matches(x.add(p + 2), tag) || (mixed && node.content != Content::Empty) {
+                        return Err(Odd);
+                    }
+                    behind = p + 2 + tag.len as usize;
+                    match self.stack.pop() {
+                        None => {
+                            self.nested = nested;
+                            return Ok(behind);
+                        }
+                        Some(outer) => (open, state) = outer,
+                    }
+                    p = self.next::<I>(ahead, x)?;
+                    continue;
+                }
+                if mixed {
+                    return Err(Odd);
+                }
+                let tag = self.start_tag::<I>(names, rules, x, p, state)?;
+                state = tag.to;
+                nested |= tag.name == record.name;
+                p = self.next::<I>(ahead, x)?;
+                behind = tag.behind;
+                if p < behind {
+                    return Err(Odd);
+                }
+                if tag.empty {
+                    continue;
+                }
+                if *x.add(p + 1) == b'/' {
+                    // A leaf: the common case.
+                    let end = names.end(tag.name);
+                    if !I::matches(x.add(p + 2), end) {
+                        return Err(Odd);
+                    }
+                    self.nodes.get_unchecked_mut(tag.node as usize).text.1 = p as u32;
+                    behind = p + 2 + end.len as usize;
+                    p = self.next::<I>(ahead, x)?;
+                    continue;
+                }
+                self.stack.push((open, state));
+                if self.stack.len() + 3 > rules.depth {
+                    return Err(Odd);
+                }
+                (open, state) = (tag.node, tag.inside);
             }
         }
     }
 
-    /// Reads the start tag at `p`: its node, the offset of its `>`, whether it is self-closing.
+    /// Reads the start tag at `p`, met in `state`, and puts its node on the list.
     #[inline(always)]
-    unsafe fn start_tag<I: Isa>(&mut self, names: &mut Names, rules: Rules, x: *const u8, p: usize, open: u32) -> Result<(u32, usize, bool), Odd> {
+    unsafe fn start_tag<I: Isa>(&mut self, names: &mut Names, rules: Rules, x: *const u8, p: usize, state: State) -> Result<Tag, Odd> {
         // SAFETY: as in `read_in`.
         unsafe {
-            let len = I::name_end(x.add(p + 1)).trailing_zeros() as usize;
-            let name = names.intern(x.add(p + 1), len).ok_or(Odd)?;
-            let me = self.nodes.len() as u32;
-            if open != NONE {
-                let first = self.nodes.get(open as usize + 1).map_or(name, |n| n.name);
-                self.nested |= name == self.nodes.get_unchecked(0).name;
-                let parent = self.nodes.get_unchecked_mut(open as usize);
-                parent.shape = (parent.shape.rotate_left(7) ^ name as u64).wrapping_mul(MIX);
-                parent.children += 1;
-                if first != name {
-                    parent.children |= MIXED;
+            let learnt;
+            let edge = match self.shapes.find::<I>(state, false, x.add(p + 1)) {
+                Some(edge) => edge,
+                None => {
+                    learnt = self.shapes.learn(names, state, false, &*x.add(p + 1).cast()).ok_or(Odd)?;
+                    &learnt
+                }
+            };
+            let (kind, name, to, mut inside) = (edge.kind, edge.name, edge.to, edge.inside);
+            let mut behind = p + 1 + edge.bytes();
+            let mut empty = kind == Kind::Empty;
+            let number = self.nodes.len();
+            let first = self.attributes.len();
+            if kind == Kind::Attributed {
+                (behind, empty) = self.attributes::<I>(names, x, behind, &mut inside)?;
+                if self.attributes.len() - first > rules.attributes.min(u16::MAX as usize) {
+                    return Err(Odd);
                 }
             }
-            let mut node = Node { name, first_attribute: self.attributes.len() as u32, end: me + 1, ..Node::default() };
-            let mut q = p + 1 + len;
-            let mut empty = false;
-            loop {
+            let node = Node {
+                name,
+                attributes: (self.attributes.len() - first) as u16,
+                content: Content::Empty,
+                state: inside,
+                first_attribute: first as u32,
+                text: (behind as u32, 0),
+                end: number as u32 + 1,
+            };
+            // There is room: a node takes a position, and was reserved with it.
+            self.nodes.as_mut_ptr().add(number).write(node);
+            self.nodes.set_len(number + 1);
+            Ok(Tag { node: number as u32, name, to, inside, behind, empty })
+        }
+    }
+
+    /// Reads attributes from `q` on: the offset behind the `>`, whether the tag is self-closing.
+    #[inline(always)]
+    unsafe fn attributes<I: Isa>(&mut self, names: &mut Names, x: *const u8, mut q: usize, state: &mut State) -> Result<(usize, bool), Odd> {
+        // SAFETY: as in `read_in`.
+        unsafe {
+            while q < self.cursor.limit {
                 match *x.add(q) {
-                    b'>' => break,
-                    b'/' if *x.add(q + 1) == b'>' => {
-                        empty = true;
-                        q += 1;
-                        break;
-                    }
+                    b'>' => return Ok((q + 1, false)),
+                    b'/' if *x.add(q + 1) == b'>' => return Ok((q + 2, true)),
                     b' ' | b'\t' | b'\n' | b'\r' => q += 1,
                     _ => {
-                        let len = I::eq32(x.add(q), b'=').trailing_zeros() as usize;
-                        let name = names.intern(x.add(q), len).ok_or(Odd)?;
-                        let quote = *x.add(q + len + 1);
+                        let mut quote = b'"';
+                        let (name, start) = match self.shapes.find::<I>(*state, true, x.add(q)) {
+                            Some(edge) => {
+                                *state = edge.to;
+                                (edge.name, q + edge.bytes())
+                            }
+                            None => {
+                                let edge = self.shapes.learn(names, *state, true, &*x.add(q).cast()).ok_or(Odd)?;
+                                *state = edge.to;
+                                let equals = q + names.get(edge.name).bytes.len();
+                                quote = *x.add(equals + 1);
+                                (edge.name, equals + 2)
+                            }
+                        };
                         if quote != b'"' && quote != b'\'' {
                             return Err(Odd);
                         }
-                        let start = q + len + 2;
                         let mut end = start;
                         loop {
                             let hit = I::eq32(x.add(end), quote);
@@ -285,20 +336,11 @@ impl Tape {
                             }
                         }
                         self.attributes.push(Attribute { name, start: start as u32, end: end as u32 });
-                        node.shape = (node.shape.rotate_left(7) ^ (name as u64 | 0x8000)).wrapping_mul(MIX);
-                        node.attributes += 1;
-                        if node.attributes as usize > rules.attributes {
-                            return Err(Odd);
-                        }
                         q = end + 1;
                     }
                 }
-                if q >= self.cursor.limit {
-                    return Err(Odd);
-                }
             }
-            self.nodes.push(node);
-            Ok((me, q, empty))
+            Err(Odd)
         }
     }
 }

@@ -112,6 +112,30 @@ pub fn attribute_fanout(raw: &[u8]) -> String {
     out
 }
 
+/// Whether UTF-8 begins with white space (Unicode White_Space).
+#[inline]
+pub fn begins_blank(text: &[u8]) -> bool {
+    match *text {
+        [b'\t'..=b'\r' | b' ', ..] => true,
+        [0..0x80, ..] => false,
+        [a, b, ..] if a < 0xe0 => is_blank(&[a, b]),
+        [a @ 0xe1..=0xe3, b, c, ..] => is_blank(&[a, b, c]),
+        _ => false,
+    }
+}
+
+/// Whether UTF-8 ends with white space.
+#[inline]
+pub fn ends_blank(text: &[u8]) -> bool {
+    match *text {
+        [.., b'\t'..=b'\r' | b' '] => true,
+        [.., 0..0x80] => false,
+        [.., a @ 0xc2, b] => is_blank(&[a, b]),
+        [.., a @ 0xe1..=0xe3, b, c] => is_blank(&[a, b, c]),
+        _ => false,
+    }
+}
+
 /// Whether `bytes` are only white space (Unicode White_Space); invalid UTF-8 is not blank.
 pub fn is_blank(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes).is_ok_and(|s| s.chars().all(char::is_whitespace))
@@ -130,6 +154,16 @@ mod tests {
         let mut s = String::new();
         append_fanout(raw, &mut s);
         s
+    }
+
+    #[test]
+    fn ends_are_told_without_decoding_the_text() {
+        for c in ('\0'..=char::MAX).filter(|&c| c != '\u{fffd}') {
+            let (before, behind) = (format!("{c}é"), format!("é{c}"));
+            assert_eq!(begins_blank(before.as_bytes()), c.is_whitespace(), "{c:?}");
+            assert_eq!(ends_blank(behind.as_bytes()), c.is_whitespace(), "{c:?}");
+        }
+        assert!(!begins_blank(b"") && !ends_blank(b""));
     }
 
     #[test]

@@ -22,7 +22,10 @@ pub enum Value {
 pub enum Record {
     /// Not an object: there is no message for it.
     Empty,
-    Object { id: Option<String>, map: BTreeMap<String, Value> },
+    Object {
+        id: Option<String>,
+        map: BTreeMap<String, Value>,
+    },
 }
 
 struct Element {

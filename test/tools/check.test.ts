@@ -44,6 +44,13 @@ describe("fails on one planted fault:", () => {
     ["a script that is cut short", "shell", ".ci/run", "if true; then\n", "syntax error"],
     ["format of Rust", "fmt", "native/src/lib.rs", "pub fn next(n: u32)->u32 { n + 1 }\n", "lib.rs"],
     ["lint of Rust", "clippy", "native/src/lib.rs", "pub fn next(n: u32) -> u32 {\n    return n + 1;\n}\n", "needless_return"],
+    [
+      "unsafe Rust that does not say why it is sound",
+      "clippy",
+      "native/src/lib.rs",
+      "pub fn first(list: &[u8]) -> u8 {\n    unsafe { *list.get_unchecked(0) }\n}\n",
+      "safety comment",
+    ],
     ["a lock file of Rust that is behind", "dependencies", "native/Cargo.lock", "version = 4\n", "--locked"],
   ])("%s", (_, step, path, text, said) => {
     project.write(path, text);

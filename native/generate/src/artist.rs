@@ -11,72 +11,15 @@ use crate::vocabulary::ENGLISH;
 use crate::xml::Xml;
 use crate::{DataType, Form, packaging, values};
 
-const VARIATIONS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.739, 0.0),
-    (0.74, 1.0),
-    (0.86, 1.9),
-    (0.9, 2.9),
-    (0.95, 5.4),
-    (0.99, 14.5),
-    (0.997, 25.0),
-    (1.0, 57.0),
-]);
-const PROFILE: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.793, 0.0),
-    (0.794, 7.0),
-    (0.85, 30.0),
-    (0.9, 70.0),
-    (0.95, 212.0),
-    (0.979, 666.0),
-    (0.992, 1620.0),
-    (1.0, 2806.0),
-]);
-const URLS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.855, 0.0),
-    (0.856, 1.0),
-    (0.9, 1.9),
-    (0.95, 2.9),
-    (0.99, 9.9),
-    (1.0, 21.0),
-]);
-const ALIASES: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.885, 0.0),
-    (0.886, 1.0),
-    (0.92, 1.99),
-    (0.95, 3.9),
-    (0.99, 11.5),
-    (1.0, 71.0),
-]);
-const GROUPS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.881, 0.0),
-    (0.882, 1.0),
-    (0.952, 1.99),
-    (0.975, 5.0),
-    (0.99, 9.9),
-    (1.0, 20.0),
-]);
-const MEMBERS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.921, 0.0),
-    (0.922, 1.2),
-    (0.95, 2.9),
-    (0.99, 5.9),
-    (1.0, 11.0),
-]);
-const IMAGES: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.803, 0.0),
-    (0.804, 1.0),
-    (0.88, 1.99),
-    (0.95, 3.9),
-    (0.99, 9.9),
-    (1.0, 26.0),
-]);
+const VARIATIONS: Quantiles =
+    Quantiles(&[(0.0, 0.0), (0.739, 0.0), (0.74, 1.0), (0.86, 1.9), (0.9, 2.9), (0.95, 5.4), (0.99, 14.5), (0.997, 25.0), (1.0, 57.0)]);
+const PROFILE: Quantiles =
+    Quantiles(&[(0.0, 0.0), (0.793, 0.0), (0.794, 7.0), (0.85, 30.0), (0.9, 70.0), (0.95, 212.0), (0.979, 666.0), (0.992, 1620.0), (1.0, 2806.0)]);
+const URLS: Quantiles = Quantiles(&[(0.0, 0.0), (0.855, 0.0), (0.856, 1.0), (0.9, 1.9), (0.95, 2.9), (0.99, 9.9), (1.0, 21.0)]);
+const ALIASES: Quantiles = Quantiles(&[(0.0, 0.0), (0.885, 0.0), (0.886, 1.0), (0.92, 1.99), (0.95, 3.9), (0.99, 11.5), (1.0, 71.0)]);
+const GROUPS: Quantiles = Quantiles(&[(0.0, 0.0), (0.881, 0.0), (0.882, 1.0), (0.952, 1.99), (0.975, 5.0), (0.99, 9.9), (1.0, 20.0)]);
+const MEMBERS: Quantiles = Quantiles(&[(0.0, 0.0), (0.921, 0.0), (0.922, 1.2), (0.95, 2.9), (0.99, 5.9), (1.0, 11.0)]);
+const IMAGES: Quantiles = Quantiles(&[(0.0, 0.0), (0.803, 0.0), (0.804, 1.0), (0.88, 1.99), (0.95, 3.9), (0.99, 9.9), (1.0, 26.0)]);
 const REAL_NAME_SHARE: f64 = 0.135;
 /// How much the parts of a record go together: about half of the artists have none of them.
 const TOGETHER: f64 = 0.69;
@@ -94,11 +37,7 @@ pub fn urls(xml: &mut Xml, rng: &mut Rng, name: &str, count: usize) {
     }
     xml.open("urls");
     for number in 0..count {
-        let mut url = String::from(if rng.chance(0.6) {
-            "https://"
-        } else {
-            "http://"
-        });
+        let mut url = String::from(if rng.chance(0.6) { "https://" } else { "http://" });
         if number == 0 && rng.chance(0.4) {
             url.push_str("www.");
             text::slug(name, "", &mut url);
@@ -107,12 +46,7 @@ pub fn urls(xml: &mut Xml, rng: &mut Rng, name: &str, count: usize) {
             let _ = write!(url, "{}/", rng.usual(values::SITES));
             text::slug(name, rng.pick(&["", "", "-", "_"]), &mut url);
             if rng.chance(0.09) {
-                let _ = write!(
-                    url,
-                    "/{}?ref=ts&sk={}",
-                    rng.between(10_000, 999_999_999),
-                    rng.below(100)
-                );
+                let _ = write!(url, "/{}?ref=ts&sk={}", rng.between(10_000, 999_999_999), rng.below(100));
             }
         }
         xml.leaf("url", &url);
@@ -172,11 +106,7 @@ pub fn write(u: &Universe, xml: &mut Xml, ordinal: u64) {
     packaging::images(u, xml, (DataType::Artists, ordinal), &IMAGES, images);
     xml.number("id", u.id(DataType::Artists, ordinal));
     xml.leaf("name", &name);
-    let members = if ordinal % RARE_EVERY == MEMBERS_AT {
-        MEMBERS_MAX
-    } else {
-        MEMBERS.count(level.part(&mut rng, TOGETHER))
-    };
+    let members = if ordinal % RARE_EVERY == MEMBERS_AT { MEMBERS_MAX } else { MEMBERS.count(level.part(&mut rng, TOGETHER)) };
     let mut text = String::new();
     if level.part(&mut rng, TOGETHER) > 1.0 - REAL_NAME_SHARE / 0.92 && members == 0 {
         text::person(u.words, &mut rng, &mut text);
@@ -193,11 +123,7 @@ pub fn write(u: &Universe, xml: &mut Xml, ordinal: u64) {
     let mut lists = u.rng(DataType::Artists, ordinal, Part::Lists);
     let count = URLS.count(level.part(&mut lists, TOGETHER));
     urls(xml, &mut lists, &name, count);
-    let count = if ordinal % RARE_EVERY == VARIATIONS_AT {
-        VARIATIONS_MAX
-    } else {
-        VARIATIONS.count(level.part(&mut lists, TOGETHER))
-    };
+    let count = if ordinal % RARE_EVERY == VARIATIONS_AT { VARIATIONS_MAX } else { VARIATIONS.count(level.part(&mut lists, TOGETHER)) };
     variations(xml, &mut lists, &name, count);
     let count = ALIASES.count(level.part(&mut lists, TOGETHER));
     names(u, xml, &mut lists, "aliases", count);

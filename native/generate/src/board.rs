@@ -35,12 +35,7 @@ pub struct Board {
 
 impl Board {
     pub fn new(pieces: u64, ahead: u64) -> Board {
-        Board {
-            state: Mutex::default(),
-            changed: Condvar::new(),
-            pieces,
-            ahead,
-        }
+        Board { state: Mutex::default(), changed: Condvar::new(), pieces, ahead }
     }
 
     /// The error that stopped the run.
@@ -63,10 +58,7 @@ impl Board {
                 self.changed.notify_all();
                 return Some(value);
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -86,8 +78,7 @@ pub struct Alarm<'a>(pub &'a Board);
 impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.0
-                .stop(Some(Error::Internal("a worker panicked".into())));
+            self.0.stop(Some(Error::Internal("a worker panicked".into())));
         }
     }
 }

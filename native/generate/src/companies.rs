@@ -47,57 +47,21 @@ pub fn write(u: &Universe, xml: &mut Xml, ordinal: u64, count: usize) {
 
 fn value(rng: &mut Rng, kind: &str, catno: &str, out: &mut String) {
     let _ = match kind {
-        "Barcode" => write!(
-            out,
-            "{}{:011}",
-            rng.between(0, 9),
-            rng.bits() % 100_000_000_000
-        ),
+        "Barcode" => write!(out, "{}{:011}", rng.between(0, 9), rng.bits() % 100_000_000_000),
         "Rights Society" => write!(out, "{}", rng.usual(values::RIGHTS)),
         "Label Code" => write!(out, "LC {:05}", rng.between(100, 29_999)),
         "Mastering SID Code" => write!(out, "IFPI L{:03}", rng.between(1, 999)),
-        "Mould SID Code" => write!(
-            out,
-            "IFPI {:02}{}{}",
-            rng.between(1, 99),
-            (b'A' + rng.below(26) as u8) as char,
-            rng.below(10)
-        ),
+        "Mould SID Code" => write!(out, "IFPI {:02}{}{}", rng.between(1, 99), (b'A' + rng.below(26) as u8) as char, rng.below(10)),
         "SPARS Code" => write!(out, "{}", rng.pick(&["DDD", "AAD", "ADD"])),
-        "Other" | "Price Code" => write!(
-            out,
-            "{}{}",
-            rng.pick(&["F: PM ", "SP ", "CA", "EMB-"]),
-            rng.between(100, 99_999)
-        ),
-        "ISRC" => write!(
-            out,
-            "DE{}{}",
-            (b'A' + rng.below(26) as u8) as char,
-            rng.between(100_000_000, 999_999_999)
-        ),
-        _ => write!(
-            out,
-            "{catno}{}",
-            rng.pick(&["-A", "-B", " A1", " B1", "-A-1", "-B-2", "  01", "+"])
-        ),
+        "Other" | "Price Code" => write!(out, "{}{}", rng.pick(&["F: PM ", "SP ", "CA", "EMB-"]), rng.between(100, 99_999)),
+        "ISRC" => write!(out, "DE{}{}", (b'A' + rng.below(26) as u8) as char, rng.between(100_000_000, 999_999_999)),
+        _ => write!(out, "{catno}{}", rng.pick(&["-A", "-B", " A1", " B1", "-A-1", "-B-2", "  01", "+"])),
     };
     if kind == "Matrix / Runout" && rng.chance(0.4) {
         let _ = write!(
             out,
             " {}{}",
-            rng.pick(&[
-                "MPO ",
-                "STERLING ",
-                "MASTERED BY EMI ",
-                "△",
-                "Ⓟ",
-                "T",
-                "1-1-",
-                "W.D. ",
-                "made in germany ",
-                ""
-            ]),
+            rng.pick(&["MPO ", "STERLING ", "MASTERED BY EMI ", "△", "Ⓟ", "T", "1-1-", "W.D. ", "made in germany ", ""]),
             rng.between(1, 99_999)
         );
     }
@@ -115,11 +79,7 @@ pub fn identifiers(u: &Universe, xml: &mut Xml, release: &Release, ordinal: u64,
     let described = rng.chance(0.6);
     let disc = release.format == "CD";
     xml.open("identifiers");
-    let mut kind = if disc || rng.chance(0.2) {
-        "Barcode"
-    } else {
-        rng.weighted(values::IDENTIFIERS)
-    };
+    let mut kind = if disc || rng.chance(0.2) { "Barcode" } else { rng.weighted(values::IDENTIFIERS) };
     for number in 0..count {
         if number > 0 && (kind != "Matrix / Runout" || rng.chance(0.3)) {
             kind = rng.weighted(values::IDENTIFIERS);
@@ -128,25 +88,10 @@ pub fn identifiers(u: &Universe, xml: &mut Xml, release: &Release, ordinal: u64,
         xml.start("identifier");
         xml.attribute("type", kind);
         if kind == "Matrix / Runout" && (described || rng.chance(0.4)) {
-            let extra = if rng.chance(0.004) {
-                "Side A, \"stamped\""
-            } else {
-                rng.usual(values::RUNOUTS)
-            };
+            let extra = if rng.chance(0.004) { "Side A, \"stamped\"" } else { rng.usual(values::RUNOUTS) };
             xml.attribute("description", extra);
         } else if rng.chance(0.4) {
-            xml.attribute(
-                "description",
-                rng.pick(&[
-                    "Text",
-                    "Scanned",
-                    "String",
-                    "Printed",
-                    "On label",
-                    "Label side A",
-                    "Booklet",
-                ]),
-            );
+            xml.attribute("description", rng.pick(&["Text", "Scanned", "String", "Printed", "On label", "Label side A", "Booklet"]));
         }
         value(&mut rng, kind, &release.catno, &mut text);
         xml.attribute("value", &text);

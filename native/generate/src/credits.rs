@@ -32,10 +32,7 @@ pub struct Credit<'a> {
 
 impl<'a> People<'a> {
     pub fn new(universe: &'a Universe) -> People<'a> {
-        People {
-            universe,
-            people: Vec::new(),
-        }
+        People { universe, people: Vec::new() }
     }
 
     /// Takes an artist in, and returns the place.
@@ -47,11 +44,7 @@ impl<'a> People<'a> {
             crate::text::variant(rng, &name, &mut text);
             text
         });
-        self.people.push(Person {
-            id: self.universe.id(DataType::Artists, ordinal),
-            name,
-            variant,
-        });
+        self.people.push(Person { id: self.universe.id(DataType::Artists, ordinal), name, variant });
         self.people.len() - 1
     }
 
@@ -72,11 +65,7 @@ impl<'a> People<'a> {
     /// Writes a credit.
     pub fn write(&self, xml: &mut Xml, rng: &mut Rng, place: usize, credit: Credit) {
         let person = &self.people[place];
-        let variant = if rng.chance(credit.variant_share * 2.5) {
-            person.variant.as_deref().unwrap_or("")
-        } else {
-            ""
-        };
+        let variant = if rng.chance(credit.variant_share * 2.5) { person.variant.as_deref().unwrap_or("") } else { "" };
         xml.open("artist");
         if rng.chance(NO_ID_SHARE) && !credit.role.is_empty() {
             if xml.form == Form::Form2020 {

@@ -64,11 +64,7 @@ fn work(board: &Board, u: &Universe, kind: DataType, count: u64) {
             Some(())
         });
         // The piece before was taken earlier, and its end is known before it is compressed: this waits for little.
-        let before = if number == 0 {
-            Some(Vec::new())
-        } else {
-            board.wait(|state| state.tails.remove(&(number - 1)))
-        };
+        let before = if number == 0 { Some(Vec::new()) } else { board.wait(|state| state.tails.remove(&(number - 1))) };
         let Some(before) = before else { break };
         let bytes = match member::pack(raw, &before) {
             Ok(bytes) => bytes,
@@ -79,16 +75,8 @@ fn work(board: &Board, u: &Universe, kind: DataType, count: u64) {
         };
         let mut crc = crc32fast::Hasher::new();
         crc.update(raw);
-        let mut packed = Some(Packed {
-            bytes,
-            crc,
-            raw: raw.len() as u64,
-        });
-        board.wait(|state| {
-            packed
-                .take()
-                .map(|packed| state.ready.insert(number, packed))
-        });
+        let mut packed = Some(Packed { bytes, crc, raw: raw.len() as u64 });
+        board.wait(|state| packed.take().map(|packed| state.ready.insert(number, packed)));
     }
     drop(alarm);
 }
@@ -102,30 +90,21 @@ struct Sink<'a> {
 
 impl Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.out
-            .write_all(bytes)
-            .map_err(|error| Error::io(self.path, error))?;
+        self.out.write_all(bytes).map_err(|error| Error::io(self.path, error))?;
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
         Ok(())
     }
 }
 
-fn join(
-    board: &Board,
-    sink: &mut Sink,
-    progress: &(dyn Fn(u64) + Sync),
-    done: u64,
-) -> Result<u64, Error> {
+fn join(board: &Board, sink: &mut Sink, progress: &(dyn Fn(u64) + Sync), done: u64) -> Result<u64, Error> {
     let mut crc = crc32fast::Hasher::new();
     let mut raw = 0;
     sink.write(&member::HEADER)?;
     for number in 0..board.pieces {
         let packed = board.wait(|state| state.ready.remove(&number));
         let Some(packed) = packed else {
-            return Err(board
-                .failure()
-                .unwrap_or_else(|| Error::Internal("the run stopped early".into())));
+            return Err(board.failure().unwrap_or_else(|| Error::Internal("the run stopped early".into())));
         };
         sink.write(&packed.bytes)?;
         crc.combine(&packed.crc);
@@ -137,9 +116,7 @@ fn join(
         progress(done + raw);
     }
     sink.write(&member::trailer(crc.finalize(), raw))?;
-    sink.out
-        .flush()
-        .map_err(|error| Error::io(sink.path, error))?;
+    sink.out.flush().map_err(|error| Error::io(sink.path, error))?;
     Ok(raw)
 }
 
@@ -157,29 +134,18 @@ pub fn write(run: &Run, kind: DataType, count: u64, done: u64) -> Result<FileEnt
     let file = format!("discogs_{}_{}.xml.gz", run.version, kind.plural());
     let partial = run.folder.join(format!("{file}.partial"));
     let created = File::create(&partial).map_err(|error| Error::io(&partial, error))?;
-    let mut sink = Sink {
-        path: &partial,
-        out: BufWriter::new(created),
-        hash: Sha256::new(),
-        bytes: 0,
-    };
+    let mut sink = Sink { path: &partial, out: BufWriter::new(created), hash: Sha256::new(), bytes: 0 };
     let pieces = count.div_ceil(piece_records(kind));
     let board = Board::new(pieces, run.threads as u64 * AHEAD);
     let joined = thread::scope(|scope| {
-        let workers: Vec<_> = (0..run.threads)
-            .map(|_| scope.spawn(|| work(&board, run.universe, kind, count)))
-            .collect();
+        let workers: Vec<_> = (0..run.threads).map(|_| scope.spawn(|| work(&board, run.universe, kind, count))).collect();
         let joined = join(&board, &mut sink, run.progress, done);
         board.stop(None);
         let mut sound = true;
         for worker in workers {
             sound &= worker.join().is_ok();
         }
-        if sound {
-            joined
-        } else {
-            joined.and(Err(Error::Internal("a worker panicked".into())))
-        }
+        if sound { joined } else { joined.and(Err(Error::Internal("a worker panicked".into()))) }
     });
     let (sha256, gz_bytes) = (sink.hash, sink.bytes);
     let finished = joined.and_then(|raw| {
@@ -196,11 +162,7 @@ pub fn write(run: &Run, kind: DataType, count: u64, done: u64) -> Result<FileEnt
         records: count,
         xml_bytes: finished?,
         gz_bytes,
-        sha256: sha256
-            .finalize()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
+        sha256: sha256.finalize().iter().map(|byte| format!("{byte:02x}")).collect(),
         first_id: run.universe.id(kind, 0),
         last_id: run.universe.id(kind, count - 1),
         file,

@@ -10,17 +10,8 @@ use crate::vocabulary::ENGLISH;
 use crate::xml::Xml;
 use crate::{DataType, artist, packaging, values};
 
-const CONTACT: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.873, 0.0),
-    (0.874, 5.0),
-    (0.905, 34.0),
-    (0.937, 82.0),
-    (0.968, 125.0),
-    (0.987, 164.0),
-    (0.994, 208.0),
-    (1.0, 436.0),
-]);
+const CONTACT: Quantiles =
+    Quantiles(&[(0.0, 0.0), (0.873, 0.0), (0.874, 5.0), (0.905, 34.0), (0.937, 82.0), (0.968, 125.0), (0.987, 164.0), (0.994, 208.0), (1.0, 436.0)]);
 const PROFILE: Quantiles = Quantiles(&[
     (0.0, 0.0),
     (0.758, 0.0),
@@ -33,33 +24,9 @@ const PROFILE: Quantiles = Quantiles(&[
     (0.998, 1677.0),
     (1.0, 4115.0),
 ]);
-const URLS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.851, 0.0),
-    (0.852, 1.0),
-    (0.9, 1.9),
-    (0.95, 3.9),
-    (0.99, 9.9),
-    (1.0, 17.0),
-]);
-const SUB_LABELS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.965, 0.0),
-    (0.966, 1.0),
-    (0.98, 2.5),
-    (0.99, 5.5),
-    (0.998, 12.0),
-    (1.0, 85.0),
-]);
-const IMAGES: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.8, 0.0),
-    (0.801, 1.0),
-    (0.91, 1.99),
-    (0.95, 2.9),
-    (0.99, 5.9),
-    (1.0, 15.0),
-]);
+const URLS: Quantiles = Quantiles(&[(0.0, 0.0), (0.851, 0.0), (0.852, 1.0), (0.9, 1.9), (0.95, 3.9), (0.99, 9.9), (1.0, 17.0)]);
+const SUB_LABELS: Quantiles = Quantiles(&[(0.0, 0.0), (0.965, 0.0), (0.966, 1.0), (0.98, 2.5), (0.99, 5.5), (0.998, 12.0), (1.0, 85.0)]);
+const IMAGES: Quantiles = Quantiles(&[(0.0, 0.0), (0.8, 0.0), (0.801, 1.0), (0.91, 1.99), (0.95, 2.9), (0.99, 5.9), (1.0, 15.0)]);
 /// One of so many labels, at this ordinal, has no name.
 const RARE_EVERY: u64 = 20_000;
 const NAMELESS_AT: u64 = 2_111;
@@ -78,32 +45,10 @@ fn contact(u: &Universe, rng: &mut Rng, name: &str, length: usize, out: &mut Str
         let _ = match rng.below(7) {
             0 => write!(out, "{name}"),
             1 => write!(out, "P.O. Box {}", rng.between(10, 99_999)),
-            2 => write!(
-                out,
-                "{} {} Street",
-                rng.between(1, 4000),
-                u.words.invented(rng, ENGLISH)
-            ),
-            3 => write!(
-                out,
-                "{} {}",
-                rng.between(10_000, 99_999),
-                u.words.invented(rng, ENGLISH)
-            ),
-            4 => write!(
-                out,
-                "Tel: +{} {} {}",
-                rng.between(1, 99),
-                rng.between(100, 999),
-                rng.between(10_000, 9_999_999)
-            ),
-            5 => write!(
-                out,
-                "Fax: +{} {} {}",
-                rng.between(1, 99),
-                rng.between(100, 999),
-                rng.between(10_000, 9_999_999)
-            ),
+            2 => write!(out, "{} {} Street", rng.between(1, 4000), u.words.invented(rng, ENGLISH)),
+            3 => write!(out, "{} {}", rng.between(10_000, 99_999), u.words.invented(rng, ENGLISH)),
+            4 => write!(out, "Tel: +{} {} {}", rng.between(1, 99), rng.between(100, 999), rng.between(10_000, 9_999_999)),
+            5 => write!(out, "Fax: +{} {} {}", rng.between(1, 99), rng.between(100, 999), rng.between(10_000, 9_999_999)),
             _ => {
                 out.push_str("info@");
                 text::slug(name, "", out);

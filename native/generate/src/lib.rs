@@ -111,10 +111,7 @@ pub enum Error {
 
 impl Error {
     fn io(path: &Path, error: io::Error) -> Error {
-        Error::Io {
-            path: path.to_path_buf(),
-            error,
-        }
+        Error::Io { path: path.to_path_buf(), error }
     }
 }
 
@@ -122,11 +119,7 @@ impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Error::Options(text) => write!(out, "{text}"),
-            Error::Io { path, error } => write!(
-                out,
-                "cannot write {}: {error}; check that the folder can be written and has space",
-                path.display()
-            ),
+            Error::Io { path, error } => write!(out, "cannot write {}: {error}; check that the folder can be written and has space", path.display()),
             Error::Deflate(text) => write!(out, "compression failed: {text}"),
             Error::Internal(text) => write!(out, "internal error: {text}"),
         }
@@ -160,52 +153,24 @@ pub fn generate(options: &Options, progress: &(dyn Fn(u64) + Sync)) -> Result<Ma
         (DataType::Releases, options.releases),
     ];
     if options.version.len() != 8 || !options.version.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Error::Options(format!(
-            "version {:?} is not a date like 20260801",
-            options.version
-        )));
+        return Err(Error::Options(format!("version {:?} is not a date like 20260801", options.version)));
     }
     if counts.iter().all(|count| count.1 == 0) {
-        return Err(Error::Options(
-            "nothing to generate: give a number of releases, artists, masters or labels".into(),
-        ));
+        return Err(Error::Options("nothing to generate: give a number of releases, artists, masters or labels".into()));
     }
-    let threads = if options.threads > 0 {
-        options.threads
-    } else {
-        std::thread::available_parallelism().map_or(1, |count| count.get())
-    };
+    let threads = if options.threads > 0 { options.threads } else { std::thread::available_parallelism().map_or(1, |count| count.get()) };
     fs::create_dir_all(&options.out).map_err(|error| Error::io(&options.out, error))?;
     let universe = Universe::new(options.seed, options.form);
-    let run = dump::Run {
-        universe: &universe,
-        folder: &options.out,
-        version: &options.version,
-        threads,
-        progress,
-    };
-    let mut manifest = Manifest {
-        version: options.version.clone(),
-        seed: options.seed,
-        form: options.form,
-        files: Vec::new(),
-    };
+    let run = dump::Run { universe: &universe, folder: &options.out, version: &options.version, threads, progress };
+    let mut manifest = Manifest { version: options.version.clone(), seed: options.seed, form: options.form, files: Vec::new() };
     let mut done = 0;
     for (kind, count) in counts.into_iter().filter(|count| count.1 > 0) {
         let entry = dump::write(&run, kind, count, done)?;
         done += entry.xml_bytes;
         manifest.files.push(entry);
     }
-    publish(
-        &options.out,
-        &format!("discogs_{}_manifest.json", options.version),
-        &manifest.to_json(),
-    )?;
+    publish(&options.out, &format!("discogs_{}_manifest.json", options.version), &manifest.to_json())?;
     // Last, as with the real dumps: who sees it may take the version for complete.
-    publish(
-        &options.out,
-        &format!("discogs_{}_CHECKSUM.txt", options.version),
-        &manifest.to_checksums(),
-    )?;
+    publish(&options.out, &format!("discogs_{}_CHECKSUM.txt", options.version), &manifest.to_checksums())?;
     Ok(manifest)
 }

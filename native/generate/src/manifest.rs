@@ -31,13 +31,7 @@ impl Manifest {
     /// The manifest as JSON, ending with LF; every text in it is plain ASCII.
     pub fn to_json(&self) -> String {
         let mut json = String::new();
-        let _ = write!(
-            json,
-            "{{\n  \"version\": \"{}\",\n  \"seed\": {},\n  \"form\": \"{}\",\n  \"types\": {{",
-            self.version,
-            self.seed,
-            self.form.name()
-        );
+        let _ = write!(json, "{{\n  \"version\": \"{}\",\n  \"seed\": {},\n  \"form\": \"{}\",\n  \"types\": {{", self.version, self.seed, self.form.name());
         for (number, entry) in self.files.iter().enumerate() {
             let comma = if number > 0 { "," } else { "" };
             let _ = write!(

@@ -31,9 +31,7 @@ pub fn pack(raw: &[u8], before: &[u8]) -> Result<Vec<u8>, Error> {
     let mut packed = Vec::with_capacity(raw.len() / 4 + ROOM_BYTES);
     loop {
         let taken = deflate.total_in() as usize;
-        deflate
-            .compress_vec(&raw[taken..], &mut packed, FlushCompress::Sync)
-            .map_err(failed)?;
+        deflate.compress_vec(&raw[taken..], &mut packed, FlushCompress::Sync).map_err(failed)?;
         // Room left over means that all is taken and flushed.
         if deflate.total_in() as usize == raw.len() && packed.len() < packed.capacity() {
             return Ok(packed);

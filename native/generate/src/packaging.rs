@@ -22,16 +22,8 @@ pub fn images(u: &Universe, xml: &mut Xml, record: (DataType, u64), table: &Quan
     xml.open("images");
     for number in 0..count {
         let first = number == 0 && rng.chance(0.8);
-        let width = if rng.chance(0.8) {
-            600
-        } else {
-            rng.between(200, 600)
-        };
-        let height = if rng.chance(0.3) {
-            600
-        } else {
-            rng.between(300, 600)
-        };
+        let width = if rng.chance(0.8) { 600 } else { rng.between(200, 600) };
+        let height = if rng.chance(0.3) { 600 } else { rng.between(300, 600) };
         xml.start("image");
         xml.attribute("type", if first { "primary" } else { "secondary" });
         xml.raw(" uri=\"\" uri150=\"\"");
@@ -44,11 +36,7 @@ pub fn images(u: &Universe, xml: &mut Xml, record: (DataType, u64), table: &Quan
 
 /// Writes labels and series, and returns the name of the last label.
 pub fn labels(u: &Universe, xml: &mut Xml, rng: &mut Rng, release: &mut Release) -> String {
-    let count = if rng.chance(0.893) {
-        1
-    } else {
-        rng.weighted(&[(2, 85), (3, 14), (4, 5), (5, 2), (6, 1)])
-    };
+    let count = if rng.chance(0.893) { 1 } else { rng.weighted(&[(2, 85), (3, 14), (4, 5), (5, 2), (6, 1)]) };
     let mut name = String::new();
     let mut id = 0;
     xml.open("labels");
@@ -73,11 +61,7 @@ pub fn labels(u: &Universe, xml: &mut Xml, rng: &mut Rng, release: &mut Release)
         let label = u.any_label(rng);
         let mut series = String::new();
         u.label_name(label, &mut series);
-        let number = if rng.chance(0.2) {
-            String::new()
-        } else {
-            format!("Vol. {}", rng.between(1, 60))
-        };
+        let number = if rng.chance(0.2) { String::new() } else { format!("Vol. {}", rng.between(1, 60)) };
         xml.open("series");
         xml.start("series");
         xml.attribute("name", &series);
@@ -100,11 +84,7 @@ pub fn formats(xml: &mut Xml, rng: &mut Rng, release: &Release) {
     };
     xml.open("formats");
     for number in 0..count {
-        let name = if number == 0 {
-            release.format
-        } else {
-            rng.pick(&["CD", "Vinyl", "DVD"])
-        };
+        let name = if number == 0 { release.format } else { rng.pick(&["CD", "Vinyl", "DVD"]) };
         let sets = match name {
             "Vinyl" => values::VINYL_SETS,
             "CD" | "CDr" => values::CD_SETS,

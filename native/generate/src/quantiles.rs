@@ -37,10 +37,6 @@ pub struct Level(pub f64);
 impl Level {
     /// A level for one part.
     pub fn part(&self, rng: &mut Rng, share: f64) -> f64 {
-        if rng.chance(share) {
-            self.0
-        } else {
-            rng.unit()
-        }
+        if rng.chance(share) { self.0 } else { rng.unit() }
     }
 }

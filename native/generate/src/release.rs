@@ -13,50 +13,12 @@ use crate::work;
 use crate::xml::Xml;
 use crate::{DataType, Form, companies, medium, packaging, tracks, values, videos};
 
-const CREDITS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.409, 0.0),
-    (0.41, 1.0),
-    (0.5, 1.7),
-    (0.75, 5.6),
-    (0.9, 11.2),
-    (0.95, 17.2),
-    (0.99, 30.0),
-    (0.998, 40.0),
-    (1.0, 57.0),
-]);
-const IDENTIFIERS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.474, 0.0),
-    (0.475, 1.0),
-    (0.63, 1.9),
-    (0.75, 2.7),
-    (0.9, 5.5),
-    (0.95, 6.9),
-    (0.99, 12.0),
-    (1.0, 50.0),
-]);
-const COMPANIES: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.551, 0.0),
-    (0.552, 1.0),
-    (0.75, 2.7),
-    (0.9, 5.6),
-    (0.95, 7.8),
-    (0.99, 13.0),
-    (1.0, 38.0),
-]);
-const VIDEOS: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.47, 0.0),
-    (0.471, 1.0),
-    (0.55, 1.6),
-    (0.75, 3.7),
-    (0.9, 7.0),
-    (0.95, 11.5),
-    (0.99, 19.5),
-    (1.0, 35.0),
-]);
+const CREDITS: Quantiles =
+    Quantiles(&[(0.0, 0.0), (0.409, 0.0), (0.41, 1.0), (0.5, 1.7), (0.75, 5.6), (0.9, 11.2), (0.95, 17.2), (0.99, 30.0), (0.998, 40.0), (1.0, 57.0)]);
+const IDENTIFIERS: Quantiles =
+    Quantiles(&[(0.0, 0.0), (0.474, 0.0), (0.475, 1.0), (0.63, 1.9), (0.75, 2.7), (0.9, 5.5), (0.95, 6.9), (0.99, 12.0), (1.0, 50.0)]);
+const COMPANIES: Quantiles = Quantiles(&[(0.0, 0.0), (0.551, 0.0), (0.552, 1.0), (0.75, 2.7), (0.9, 5.6), (0.95, 7.8), (0.99, 13.0), (1.0, 38.0)]);
+const VIDEOS: Quantiles = Quantiles(&[(0.0, 0.0), (0.47, 0.0), (0.471, 1.0), (0.55, 1.6), (0.75, 3.7), (0.9, 7.0), (0.95, 11.5), (0.99, 19.5), (1.0, 35.0)]);
 const NOTES: Quantiles = Quantiles(&[
     (0.0, 0.0),
     (0.36, 0.0),
@@ -70,18 +32,8 @@ const NOTES: Quantiles = Quantiles(&[
     (0.994, 1249.0),
     (1.0, 4509.0),
 ]);
-const IMAGES: Quantiles = Quantiles(&[
-    (0.0, 0.0),
-    (0.045, 0.0),
-    (0.046, 1.0),
-    (0.3, 1.99),
-    (0.5, 2.9),
-    (0.75, 4.6),
-    (0.9, 5.9),
-    (0.95, 7.9),
-    (0.99, 13.0),
-    (1.0, 87.0),
-]);
+const IMAGES: Quantiles =
+    Quantiles(&[(0.0, 0.0), (0.045, 0.0), (0.046, 1.0), (0.3, 1.99), (0.5, 2.9), (0.75, 4.6), (0.9, 5.9), (0.95, 7.9), (0.99, 13.0), (1.0, 87.0)]);
 /// One of so many releases is rare in one of these ways, at these ordinals.
 const RARE_EVERY: u64 = 20_000;
 const GIANT_AT: u64 = 7_777;
@@ -123,32 +75,13 @@ fn plan(u: &Universe, ordinal: u64) -> Release {
         QUANTITY_AT => Rare::Quantity,
         _ => Rare::No,
     };
-    let tracks = if rare == Rare::Giant {
-        GIANT_TRACKS
-    } else {
-        medium::track_count(&mut rng, format)
-    };
+    let tracks = if rare == Rare::Giant { GIANT_TRACKS } else { medium::track_count(&mut rng, format) };
     let work = u.work_of(ordinal);
     let various = tracks > 3 && rng.chance(0.095);
-    Release {
-        work,
-        level: Level(level),
-        format,
-        tracks,
-        flavour: work::flavour(u, work),
-        various,
-        catno: String::new(),
-        rare,
-    }
+    Release { work, level: Level(level), format, tracks, flavour: work::flavour(u, work), various, catno: String::new(), rare }
 }
 
-fn extra_credits(
-    u: &Universe,
-    xml: &mut Xml,
-    release: &Release,
-    ordinal: u64,
-    people: &mut People,
-) {
+fn extra_credits(u: &Universe, xml: &mut Xml, release: &Release, ordinal: u64, people: &mut People) {
     let mut rng = u.rng(DataType::Releases, ordinal, Part::Credits);
     let count = CREDITS.count(release.level.part(&mut rng, 0.7));
     if count == 0 {
@@ -166,26 +99,12 @@ fn extra_credits(
         let mut range = String::new();
         if listed && rng.chance(0.55) {
             let from = rng.between(1, release.tracks);
-            let _ = if rng.chance(0.4) {
-                write!(range, "{from}")
-            } else {
-                write!(range, "{from} to {}", rng.between(from, release.tracks))
-            };
+            let _ = if rng.chance(0.4) { write!(range, "{from}") } else { write!(range, "{from} to {}", rng.between(from, release.tracks)) };
             while rng.chance(0.35) {
                 let _ = write!(range, ", {}", rng.between(1, release.tracks));
             }
         }
-        people.write(
-            xml,
-            &mut rng,
-            place,
-            Credit {
-                role: &role,
-                tracks: &range,
-                variant_share: 0.2,
-                ..Credit::default()
-            },
-        );
+        people.write(xml, &mut rng, place, Credit { role: &role, tracks: &range, variant_share: 0.2, ..Credit::default() });
     }
     xml.close("extraartists");
 }
@@ -209,21 +128,14 @@ fn notes(u: &Universe, xml: &mut Xml, release: &Release, ordinal: u64) {
     }
     let lines = rng.pick(&[Lines::One, Lines::Lf, Lines::Lf, Lines::CrLf]);
     let mut text = String::new();
-    let flavour = if rng.chance(0.85) {
-        ENGLISH
-    } else {
-        release.flavour
-    };
+    let flavour = if rng.chance(0.85) { ENGLISH } else { release.flavour };
     text::prose(u.words, &mut rng, flavour, length, lines, &mut text);
     xml.leaf("notes", &text);
 }
 
 fn master(u: &Universe, xml: &mut Xml, release: &Release, ordinal: u64) {
     let (id, main) = match release.work {
-        Work::Master(master) => (
-            u.id(DataType::Masters, master),
-            u.main_release(master) == ordinal,
-        ),
+        Work::Master(master) => (u.id(DataType::Masters, master), u.main_release(master) == ordinal),
         Work::Release(_) if xml.form == Form::Form2020 => return,
         Work::Release(_) => (0, false),
     };
@@ -270,21 +182,8 @@ pub fn write(u: &Universe, xml: &mut Xml, ordinal: u64) {
     let count = IDENTIFIERS.count(release.level.part(&mut rng, 0.8));
     companies::identifiers(u, xml, &release, ordinal, count);
     let count = VIDEOS.count(release.level.part(&mut rng, 0.4));
-    let subject = Subject {
-        artist: &artist,
-        title: &title,
-        tracks: &tracks,
-        label: &label,
-        year,
-        flavour: release.flavour,
-    };
-    videos::write(
-        u,
-        xml,
-        &mut u.rng(DataType::Releases, ordinal, Part::Videos),
-        &subject,
-        count,
-    );
+    let subject = Subject { artist: &artist, title: &title, tracks: &tracks, label: &label, year, flavour: release.flavour };
+    videos::write(u, xml, &mut u.rng(DataType::Releases, ordinal, Part::Videos), &subject, count);
     let count = COMPANIES.count(release.level.part(&mut rng, 0.86));
     companies::write(u, xml, ordinal, count);
     xml.raw("</release>");

@@ -12,16 +12,10 @@ use crate::universe::{Universe, Work};
 use crate::xml::Xml;
 use crate::{DataType, Error, Form, Options, generate, record};
 
-const TYPES: [DataType; 4] = [
-    DataType::Artists,
-    DataType::Labels,
-    DataType::Masters,
-    DataType::Releases,
-];
+const TYPES: [DataType; 4] = [DataType::Artists, DataType::Labels, DataType::Masters, DataType::Releases];
 
 fn folder(name: &str) -> PathBuf {
-    let folder =
-        std::env::temp_dir().join(format!("deadwax-generate-{}-{name}", std::process::id()));
+    let folder = std::env::temp_dir().join(format!("deadwax-generate-{}-{name}", std::process::id()));
     let _ = fs::remove_dir_all(&folder);
     folder
 }
@@ -64,12 +58,7 @@ fn elements(xml: &str) -> HashMap<String, usize> {
         let text = &rest[..at];
         assert!(!text.contains(['>', '\r']), "unescaped text {text:?}");
         for reference in text.split('&').skip(1) {
-            assert!(
-                ["amp;", "lt;", "gt;", "#13;"]
-                    .iter()
-                    .any(|known| reference.starts_with(known)),
-                "text {text:?}"
-            );
+            assert!(["amp;", "lt;", "gt;", "#13;"].iter().any(|known| reference.starts_with(known)), "text {text:?}");
         }
         let end = at + rest[at..].find('>').unwrap();
         let tag = &rest[at + 1..end];
@@ -78,10 +67,7 @@ fn elements(xml: &str) -> HashMap<String, usize> {
             assert_eq!(stack.pop(), Some(name));
             continue;
         }
-        assert!(
-            !tag.contains(['\n', '\t', '\r']) && tag.matches('"').count().is_multiple_of(2),
-            "tag {tag:?}"
-        );
+        assert!(!tag.contains(['\n', '\t', '\r']) && tag.matches('"').count().is_multiple_of(2), "tag {tag:?}");
         let name = tag.trim_end_matches('/').split(' ').next().unwrap();
         *counts.entry(name.to_string()).or_insert(0) += 1;
         if !tag.ends_with('/') {
@@ -99,10 +85,7 @@ fn the_same_bytes_whatever_the_threads() {
     let second = generate(&options(&b, 5_000, 3), &|_| {}).unwrap();
     assert_eq!(first, second);
     for entry in &first.files {
-        assert_eq!(
-            fs::read(a.join(&entry.file)).unwrap(),
-            fs::read(b.join(&entry.file)).unwrap()
-        );
+        assert_eq!(fs::read(a.join(&entry.file)).unwrap(), fs::read(b.join(&entry.file)).unwrap());
     }
     fs::remove_dir_all(a).unwrap();
     fs::remove_dir_all(b).unwrap();
@@ -116,9 +99,7 @@ fn a_record_does_not_depend_on_the_count() {
     for kind in TYPES {
         let file = format!("discogs_20260801_{}.xml.gz", kind.plural());
         let (few, more) = (inflate(&a.join(&file)), inflate(&b.join(&file)));
-        let records = few
-            .strip_suffix(&format!("</{}>\n", kind.plural()))
-            .unwrap();
+        let records = few.strip_suffix(&format!("</{}>\n", kind.plural())).unwrap();
         assert!(more.starts_with(records), "{file}");
     }
     fs::remove_dir_all(a).unwrap();
@@ -130,54 +111,29 @@ fn files_are_as_the_manifest_says() {
     for form in [Form::Form2026, Form::Form2020] {
         let out = folder(form.name());
         let mut seen = std::sync::atomic::AtomicU64::new(0);
-        let manifest = generate(
-            &Options {
-                form,
-                ..options(&out, 1_500, 2)
-            },
-            &|bytes| {
-                seen.store(bytes, std::sync::atomic::Ordering::Relaxed);
-            },
-        )
+        let manifest = generate(&Options { form, ..options(&out, 1_500, 2) }, &|bytes| {
+            seen.store(bytes, std::sync::atomic::Ordering::Relaxed);
+        })
         .unwrap();
         let mut total = 0;
         for entry in &manifest.files {
             let packed = fs::read(out.join(&entry.file)).unwrap();
-            let sha256: String = Sha256::digest(&packed)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            assert_eq!(
-                (packed.len() as u64, &sha256),
-                (entry.gz_bytes, &entry.sha256)
-            );
+            let sha256: String = Sha256::digest(&packed).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!((packed.len() as u64, &sha256), (entry.gz_bytes, &entry.sha256));
             let xml = inflate(&out.join(&entry.file));
             assert_eq!(xml.len() as u64, entry.xml_bytes);
             total += entry.xml_bytes;
             let plural = entry.kind.plural();
             let starts = format!("\n<{}", &plural[..plural.len() - 1]);
-            assert!(
-                xml.starts_with(&format!("<{plural}>{starts}"))
-                    && xml.ends_with(&format!("</{plural}>\n"))
-            );
+            assert!(xml.starts_with(&format!("<{plural}>{starts}")) && xml.ends_with(&format!("</{plural}>\n")));
             assert_eq!(xml.matches(&starts).count() as u64, entry.records);
             assert!(elements(&xml)[plural] > 0);
         }
         assert_eq!(*seen.get_mut(), total);
         let checksums = fs::read_to_string(out.join("discogs_20260801_CHECKSUM.txt")).unwrap();
-        assert!(checksums.contains(&format!(
-            "{} discogs_20260801_labels.xml.gz\n",
-            manifest.files[1].sha256
-        )));
-        assert_eq!(
-            fs::read_to_string(out.join("discogs_20260801_manifest.json")).unwrap(),
-            manifest.to_json()
-        );
-        assert_eq!(
-            fs::read_dir(&out).unwrap().count(),
-            6,
-            "nothing partial is left"
-        );
+        assert!(checksums.contains(&format!("{} discogs_20260801_labels.xml.gz\n", manifest.files[1].sha256)));
+        assert_eq!(fs::read_to_string(out.join("discogs_20260801_manifest.json")).unwrap(), manifest.to_json());
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 6, "nothing partial is left");
         fs::remove_dir_all(out).unwrap();
     }
 }
@@ -186,12 +142,9 @@ fn files_are_as_the_manifest_says() {
 fn ids_ascend_and_are_where_references_say() {
     let universe = Universe::new(7, Form::Form2026);
     for kind in TYPES {
-        let ids: Vec<u64> = (0..20_000)
-            .map(|ordinal| universe.id(kind, ordinal))
-            .collect();
+        let ids: Vec<u64> = (0..20_000).map(|ordinal| universe.id(kind, ordinal)).collect();
         assert!(ids.windows(2).all(|pair| pair[0] < pair[1]));
-        let next =
-            ids.windows(2).filter(|pair| pair[1] - pair[0] == 1).count() as f64 / ids.len() as f64;
+        let next = ids.windows(2).filter(|pair| pair[1] - pair[0] == 1).count() as f64 / ids.len() as f64;
         assert!((0.8..0.98).contains(&next), "{kind:?}: {next}");
     }
     let mut back = 0;
@@ -206,74 +159,35 @@ fn ids_ascend_and_are_where_references_say() {
 
 #[test]
 fn forms_differ_as_the_years_did() {
-    let new: String = (0..400)
-        .map(|ordinal| one(Form::Form2026, DataType::Releases, ordinal))
-        .collect();
-    let old: String = (0..400)
-        .map(|ordinal| one(Form::Form2020, DataType::Releases, ordinal))
-        .collect();
+    let new: String = (0..400).map(|ordinal| one(Form::Form2026, DataType::Releases, ordinal)).collect();
+    let old: String = (0..400).map(|ordinal| one(Form::Form2020, DataType::Releases, ordinal)).collect();
     let (in_new, in_old) = (elements(&new), elements(&old));
     for name in ["images", "resource_url"] {
-        assert!(
-            !in_new.contains_key(name) && in_old.contains_key(name),
-            "{name}"
-        );
+        assert!(!in_new.contains_key(name) && in_old.contains_key(name), "{name}");
     }
     assert!(!new.contains(" status=") && old.contains(" status=\"Accepted\""));
-    assert!(
-        !new.contains("<anv></anv>") && old.contains("<anv></anv>") && old.contains("<companies/>")
-    );
-    assert!(
-        new.contains("<master_id is_main_release=\"false\">0</master_id>")
-            && in_new["master_id"] == 400
-    );
-    assert!(
-        in_old["master_id"] < 300
-            && in_new.contains_key("series")
-            && !in_old.contains_key("series")
-    );
+    assert!(!new.contains("<anv></anv>") && old.contains("<anv></anv>") && old.contains("<companies/>"));
+    assert!(new.contains("<master_id is_main_release=\"false\">0</master_id>") && in_new["master_id"] == 400);
+    assert!(in_old["master_id"] < 300 && in_new.contains_key("series") && !in_old.contains_key("series"));
 }
 
 #[test]
 fn rare_cases_are_there() {
     let giant = one(Form::Form2026, DataType::Releases, 7_777);
-    assert!(
-        giant.len() > 300_000 && elements(&giant)["track"] >= 400,
-        "{}",
-        giant.len()
-    );
-    assert!(
-        one(Form::Form2026, DataType::Releases, 12_345)
-            .matches("<position>")
-            .count()
-            >= 300
-    );
-    assert_eq!(
-        elements(&one(Form::Form2026, DataType::Artists, 9_001))["namevariations"],
-        1
-    );
+    assert!(giant.len() > 300_000 && elements(&giant)["track"] >= 400, "{}", giant.len());
+    assert!(one(Form::Form2026, DataType::Releases, 12_345).matches("<position>").count() >= 300);
+    assert_eq!(elements(&one(Form::Form2026, DataType::Artists, 9_001))["namevariations"], 1);
     assert!(elements(&one(Form::Form2026, DataType::Artists, 9_001))["name"] > 1_700);
     assert!(elements(&one(Form::Form2026, DataType::Artists, 3_333))["name"] > 300);
     let digits = one(Form::Form2026, DataType::Releases, 5_555);
     assert!(digits.contains(&format!("qty=\"{}\"", "9".repeat(64))));
     assert!(!one(Form::Form2026, DataType::Labels, 2_111).contains("<name>"));
     assert!(one(Form::Form2026, DataType::Artists, 6_661).contains("<name>\u{a0}</name>"));
-    let many: String = (0..7_000)
-        .map(|ordinal| one_of(DataType::Releases, ordinal))
-        .collect();
-    for wanted in [
-        "<artist><name>",
-        "&#9;",
-        "&quot;",
-        "<description></description>",
-        "&#13;\n",
-        "🎵",
-    ] {
+    let many: String = (0..7_000).map(|ordinal| one_of(DataType::Releases, ordinal)).collect();
+    for wanted in ["<artist><name>", "&#9;", "&quot;", "<description></description>", "&#13;\n", "🎵"] {
         assert!(many.contains(wanted), "{wanted}");
     }
-    let labels: String = (0..3_000)
-        .map(|ordinal| one_of(DataType::Labels, ordinal))
-        .collect();
+    let labels: String = (0..3_000).map(|ordinal| one_of(DataType::Labels, ordinal)).collect();
     assert!(labels.contains("<urls/>") && labels.contains("<sublabels><label id="));
 }
 
@@ -293,23 +207,14 @@ fn text_is_escaped_as_in_the_dumps() {
     xml.attribute("b", "&<>\"\t'\r");
     xml.raw(">");
     xml.text("&<>\"\t'\r\n");
-    assert_eq!(
-        xml.out,
-        b"<a b=\"&amp;&lt;&gt;&quot;&#9;'&#13;\">&amp;&lt;&gt;\"\t'&#13;\n"
-    );
+    assert_eq!(xml.out, b"<a b=\"&amp;&lt;&gt;&quot;&#9;'&#13;\">&amp;&lt;&gt;\"\t'&#13;\n");
 }
 
 #[test]
 fn senseless_options_are_refused() {
     let out = folder("refused");
-    assert!(matches!(
-        generate(&options(&out, 0, 1), &|_| {}),
-        Err(Error::Options(_))
-    ));
-    let named = Options {
-        version: "2026-08".into(),
-        ..options(&out, 1, 1)
-    };
+    assert!(matches!(generate(&options(&out, 0, 1), &|_| {}), Err(Error::Options(_))));
+    let named = Options { version: "2026-08".into(), ..options(&out, 1, 1) };
     assert!(matches!(generate(&named, &|_| {}), Err(Error::Options(_))));
     let blocked = options(Path::new("/dev/null/dumps"), 1, 1);
     assert!(matches!(generate(&blocked, &|_| {}), Err(Error::Io { .. })));

@@ -6,15 +6,7 @@ use crate::quantiles::Quantiles;
 use crate::rng::Rng;
 use crate::vocabulary::{ENGLISH, Vocabulary};
 
-const TITLE_WORDS: Quantiles = Quantiles(&[
-    (0.0, 1.0),
-    (0.24, 1.99),
-    (0.5, 2.99),
-    (0.7, 3.99),
-    (0.84, 4.99),
-    (0.95, 7.99),
-    (1.0, 14.0),
-]);
+const TITLE_WORDS: Quantiles = Quantiles(&[(0.0, 1.0), (0.24, 1.99), (0.5, 2.99), (0.7, 3.99), (0.84, 4.99), (0.95, 7.99), (1.0, 14.0)]);
 const SYMBOLS: &[&str] = &["🎵", "🎶", "🔥", "💿", "🎧", "❤️", "🎸", "𝄞", "😎", "🥁"];
 
 /// How lines of a text end.
@@ -84,11 +76,7 @@ pub fn title(v: &Vocabulary, rng: &mut Rng, flavour: usize, out: &mut String) {
 /// The name of a person.
 pub fn person(v: &Vocabulary, rng: &mut Rng, out: &mut String) {
     let flavour = v.flavour(rng);
-    out.push_str(if rng.chance(0.85) {
-        v.given(rng)
-    } else {
-        v.invented(rng, flavour)
-    });
+    out.push_str(if rng.chance(0.85) { v.given(rng) } else { v.invented(rng, flavour) });
     if rng.chance(0.06) {
         let _ = write!(out, " {}.", (b'A' + rng.below(26) as u8) as char);
     }
@@ -183,14 +171,7 @@ pub fn cut(text: &mut String, characters: usize) {
 }
 
 /// Running text of exactly `length` characters.
-pub fn prose(
-    v: &Vocabulary,
-    rng: &mut Rng,
-    flavour: usize,
-    length: usize,
-    lines: Lines,
-    out: &mut String,
-) {
+pub fn prose(v: &Vocabulary, rng: &mut Rng, flavour: usize, length: usize, lines: Lines, out: &mut String) {
     let from = out.len();
     // Letters of most scripts take more than a byte, so the text may come out longer: it is cut at the end.
     let mut left = 0;

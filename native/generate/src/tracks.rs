@@ -10,15 +10,7 @@ use crate::universe::Universe;
 use crate::xml::Xml;
 use crate::{text, values};
 
-const CREDITS_PER_TRACK: Quantiles = Quantiles(&[
-    (0.0, 1.0),
-    (0.55, 1.99),
-    (0.76, 2.99),
-    (0.9, 5.0),
-    (0.95, 7.5),
-    (0.99, 12.0),
-    (1.0, 22.0),
-]);
+const CREDITS_PER_TRACK: Quantiles = Quantiles(&[(0.0, 1.0), (0.55, 1.99), (0.76, 2.99), (0.9, 5.0), (0.95, 7.5), (0.99, 12.0), (1.0, 22.0)]);
 /// Sub-tracks of the track that has the most of them.
 const SUB_TRACKS_MAX: usize = 300;
 
@@ -37,70 +29,31 @@ struct Plan {
 fn position(format: &str, number: usize, count: usize, out: &mut String) {
     let sided = matches!(format, "Vinyl" | "Cassette" | "Shellac");
     if !sided {
-        let _ = if count > 26 {
-            write!(out, "{}-{}", number / 18 + 1, number % 18 + 1)
-        } else {
-            write!(out, "{}", number + 1)
-        };
+        let _ = if count > 26 { write!(out, "{}-{}", number / 18 + 1, number % 18 + 1) } else { write!(out, "{}", number + 1) };
         return;
     }
-    let sides = if format == "Cassette" {
-        2
-    } else {
-        (count.div_ceil(14) * 2).min(16)
-    };
+    let sides = if format == "Cassette" { 2 } else { (count.div_ceil(14) * 2).min(16) };
     let per_side = count.div_ceil(sides);
     let side = (b'A' + (number / per_side) as u8) as char;
-    let _ = if count <= 2 {
-        write!(out, "{side}")
-    } else {
-        write!(out, "{side}{}", number % per_side + 1)
-    };
+    let _ = if count <= 2 { write!(out, "{side}") } else { write!(out, "{side}{}", number % per_side + 1) };
 }
 
 fn duration(rng: &mut Rng, out: &mut String) {
-    let seconds = if rng.chance(0.04) {
-        rng.between(600, 1500)
-    } else {
-        rng.between(110, 420)
-    };
+    let seconds = if rng.chance(0.04) { rng.between(600, 1500) } else { rng.between(110, 420) };
     let _ = match rng.below(400) {
-        0 => write!(
-            out,
-            "{}:{:02}:{:02}",
-            rng.between(1, 2),
-            seconds / 60 % 60,
-            seconds % 60
-        ),
+        0 => write!(out, "{}:{:02}:{:02}", rng.between(1, 2), seconds / 60 % 60, seconds % 60),
         1 => write!(out, "{}:{}", seconds / 60, seconds % 10),
         _ => write!(out, "{}:{:02}", seconds / 60, seconds % 60),
     };
 }
 
 fn track_artists(xml: &mut Xml, rng: &mut Rng, people: &mut People, again: f64) {
-    let count = if rng.chance(0.82) {
-        1
-    } else {
-        rng.between(2, 3)
-    };
+    let count = if rng.chance(0.82) { 1 } else { rng.between(2, 3) };
     xml.open("artists");
     for number in 0..count {
         let place = people.someone(rng, again);
-        let join = if number + 1 < count {
-            rng.usual(values::JOINS)
-        } else {
-            ""
-        };
-        people.write(
-            xml,
-            rng,
-            place,
-            Credit {
-                join,
-                variant_share: 0.09,
-                ..Credit::default()
-            },
-        );
+        let join = if number + 1 < count { rng.usual(values::JOINS) } else { "" };
+        people.write(xml, rng, place, Credit { join, variant_share: 0.09, ..Credit::default() });
     }
     xml.close("artists");
 }
@@ -110,35 +63,15 @@ fn track_credits(xml: &mut Xml, rng: &mut Rng, people: &mut People, count: usize
     let mut role = "Written-By";
     for number in 0..count {
         if number == 0 || rng.chance(0.6) {
-            role = if rng.chance(0.42) {
-                "Written-By"
-            } else {
-                rng.usual(values::TRACK_ROLES)
-            };
+            role = if rng.chance(0.42) { "Written-By" } else { rng.usual(values::TRACK_ROLES) };
         }
         let place = people.someone(rng, again);
-        people.write(
-            xml,
-            rng,
-            place,
-            Credit {
-                role,
-                variant_share: 0.42,
-                ..Credit::default()
-            },
-        );
+        people.write(xml, rng, place, Credit { role, variant_share: 0.42, ..Credit::default() });
     }
     xml.close("extraartists");
 }
 
-fn sub_tracks(
-    u: &Universe,
-    xml: &mut Xml,
-    rng: &mut Rng,
-    release: &Release,
-    parent: &str,
-    count: usize,
-) {
+fn sub_tracks(u: &Universe, xml: &mut Xml, rng: &mut Rng, release: &Release, parent: &str, count: usize) {
     xml.open("sub_tracks");
     for number in 0..count {
         let mut line = String::new();
@@ -172,11 +105,7 @@ fn plan(release: &Release, rng: &mut Rng) -> Plan {
     let per_track = CREDITS_PER_TRACK.draw(rng);
     Plan {
         durations: rng.chance(0.545),
-        artists: if release.various {
-            rng.chance(0.88)
-        } else {
-            rng.chance(0.055)
-        },
+        artists: if release.various { rng.chance(0.88) } else { rng.chance(0.055) },
         credited: if release.rare == Rare::Giant {
             1.0
         } else if credited {
@@ -184,24 +113,14 @@ fn plan(release: &Release, rng: &mut Rng) -> Plan {
         } else {
             0.0
         },
-        per_track: if release.rare == Rare::Giant {
-            11
-        } else {
-            per_track
-        },
+        per_track: if release.rare == Rare::Giant { 11 } else { per_track },
         again: rng.pick(&[0.15, 0.4, 0.6, 0.75, 0.88]),
         sub_tracks: rng.chance(0.02),
     }
 }
 
 /// Writes the track list, and returns the titles for the videos.
-pub fn write(
-    u: &Universe,
-    xml: &mut Xml,
-    release: &Release,
-    ordinal: u64,
-    people: &mut People,
-) -> Vec<String> {
+pub fn write(u: &Universe, xml: &mut Xml, release: &Release, ordinal: u64, people: &mut People) -> Vec<String> {
     let mut titles = u.work_rng(release.work, Part::TrackTitles);
     let mut rng = u.rng(crate::DataType::Releases, ordinal, Part::Tracks);
     let plan = plan(release, &mut rng);
@@ -228,11 +147,7 @@ pub fn write(
                 track_artists(xml, &mut rng, people, 0.15);
             }
             if plan.credited > 0.0 && (number == first_credited || rng.chance(plan.credited)) {
-                let count = if plan.per_track > 1 && rng.chance(0.4) {
-                    rng.between(1, plan.per_track + 1)
-                } else {
-                    plan.per_track
-                };
+                let count = if plan.per_track > 1 && rng.chance(0.4) { rng.between(1, plan.per_track + 1) } else { plan.per_track };
                 track_credits(xml, &mut rng, people, count, plan.again);
             }
         }

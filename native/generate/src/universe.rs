@@ -64,12 +64,7 @@ fn spacing(seed: u64, kind: DataType, first: u64, span: usize, hole: u64) -> Spa
         }
         pattern
     });
-    Spacing {
-        first,
-        span,
-        hole,
-        patterns: patterns.collect(),
-    }
+    Spacing { first, span, hole, patterns: patterns.collect() }
 }
 
 impl Universe {
@@ -80,12 +75,7 @@ impl Universe {
             spacing(seed, DataType::Masters, 100, 67, 1),
             spacing(seed, DataType::Releases, 1, 76, 5),
         ];
-        Universe {
-            seed,
-            form,
-            words: Vocabulary::get(),
-            spacings,
-        }
+        Universe { seed, form, words: Vocabulary::get(), spacings }
     }
 
     /// The numbers of one part of one record.
@@ -104,20 +94,13 @@ impl Universe {
             + group * ((GROUP * spacing.span) as u64 + spacing.hole)
             + jitter
             + (block % GROUP as u64) * spacing.span as u64
-            + u64::from(
-                spacing.patterns[(hash % PATTERNS as u64) as usize]
-                    [(ordinal % BLOCK as u64) as usize],
-            )
+            + u64::from(spacing.patterns[(hash % PATTERNS as u64) as usize][(ordinal % BLOCK as u64) as usize])
     }
 
     /// An artist that is credited: a few very often, most of them seldom.
     pub fn any_artist(&self, rng: &mut Rng) -> u64 {
         if rng.chance(0.004) {
-            return if rng.chance(0.55) {
-                TRADITIONAL
-            } else {
-                UNKNOWN
-            };
+            return if rng.chance(0.55) { TRADITIONAL } else { UNKNOWN };
         }
         rng.steep(ARTISTS) as u64
     }
@@ -136,20 +119,12 @@ impl Universe {
             UNKNOWN => out.push_str("Unknown Artist"),
             TRADITIONAL => out.push_str("Traditional"),
             BLANK => out.push('\u{a0}'),
-            _ => text::artist(
-                self.words,
-                &mut self.rng(DataType::Artists, ordinal, Part::Name),
-                out,
-            ),
+            _ => text::artist(self.words, &mut self.rng(DataType::Artists, ordinal, Part::Name), out),
         }
     }
 
     pub fn label_name(&self, ordinal: u64, out: &mut String) {
-        text::label(
-            self.words,
-            &mut self.rng(DataType::Labels, ordinal, Part::Name),
-            out,
-        );
+        text::label(self.words, &mut self.rng(DataType::Labels, ordinal, Part::Name), out);
     }
 
     fn has_master(&self, release: u64) -> bool {
@@ -174,10 +149,7 @@ impl Universe {
         };
         let first = mix(self.seed ^ master) % (RELEASE_GROUP / MASTER_GROUP);
         let turns = RELEASE_GROUP / MASTER_GROUP;
-        (0..turns)
-            .map(|turn| member((turn + first) % turns))
-            .find(|&release| self.has_master(release))
-            .unwrap_or_else(|| member(first))
+        (0..turns).map(|turn| member((turn + first) % turns)).find(|&release| self.has_master(release)).unwrap_or_else(|| member(first))
     }
 
     /// The numbers that all releases of a work share.
@@ -195,28 +167,13 @@ pub fn catalogue_number(rng: &mut Rng, label: &str, out: &mut String) {
         out.push_str("none");
         return;
     }
-    let letters: String = label
-        .chars()
-        .filter(|letter| letter.is_ascii_alphabetic())
-        .take(rng.between(2, 4))
-        .collect();
+    let letters: String = label.chars().filter(|letter| letter.is_ascii_alphabetic()).take(rng.between(2, 4)).collect();
     let _ = match rng.below(6) {
         0 => write!(out, "{}{:03}", letters.to_uppercase(), rng.between(1, 999)),
         1 => write!(out, "{} {}", letters.to_uppercase(), rng.between(1, 9999)),
         2 => write!(out, "{}-{:03}", letters.to_uppercase(), rng.between(1, 300)),
-        3 => write!(
-            out,
-            "{} {}-{}",
-            rng.between(100, 999),
-            rng.between(100, 999),
-            rng.between(1, 4)
-        ),
+        3 => write!(out, "{} {}-{}", rng.between(100, 999), rng.between(100, 999), rng.between(1, 4)),
         4 => write!(out, "{}", rng.between(1000, 99_999_999)),
-        _ => write!(
-            out,
-            "{}-{}",
-            letters.to_uppercase(),
-            rng.between(1000, 99_999)
-        ),
+        _ => write!(out, "{}-{}", letters.to_uppercase(), rng.between(1000, 99_999)),
     };
 }

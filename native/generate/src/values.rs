@@ -1,31 +1,9 @@
 //! Ordinary vocabulary of fields; lists without weights are sorted by how usual their values are.
 
-pub const FORMATS: &[(&str, u32)] = &[
-    ("Vinyl", 508),
-    ("CD", 284),
-    ("File", 86),
-    ("Cassette", 73),
-    ("CDr", 30),
-    ("Shellac", 9),
-    ("DVD", 7),
-    ("Box Set", 3),
-];
-pub const QUALITIES: &[(&str, u32)] = &[
-    ("Needs Vote", 889),
-    ("Correct", 96),
-    ("Complete and Correct", 8),
-    ("Needs Minor Changes", 7),
-];
-pub const ARTIST_QUALITIES: &[(&str, u32)] = &[
-    ("Needs Major Changes", 61),
-    ("Needs Vote", 26),
-    ("Correct", 13),
-];
-pub const LABEL_QUALITIES: &[(&str, u32)] = &[
-    ("Needs Major Changes", 71),
-    ("Needs Vote", 18),
-    ("Correct", 11),
-];
+pub const FORMATS: &[(&str, u32)] = &[("Vinyl", 508), ("CD", 284), ("File", 86), ("Cassette", 73), ("CDr", 30), ("Shellac", 9), ("DVD", 7), ("Box Set", 3)];
+pub const QUALITIES: &[(&str, u32)] = &[("Needs Vote", 889), ("Correct", 96), ("Complete and Correct", 8), ("Needs Minor Changes", 7)];
+pub const ARTIST_QUALITIES: &[(&str, u32)] = &[("Needs Major Changes", 61), ("Needs Vote", 26), ("Correct", 13)];
+pub const LABEL_QUALITIES: &[(&str, u32)] = &[("Needs Major Changes", 71), ("Needs Vote", 18), ("Correct", 11)];
 pub const STATUS: &str = "Accepted";
 pub const COUNTRIES: &[(&str, u32)] = &[
     ("US", 250),
@@ -133,153 +111,19 @@ pub const GENRES: &[((&str, &[&str]), u32)] = &[
         ),
         300,
     ),
-    (
-        (
-            "Pop",
-            &[
-                "Pop Rock",
-                "Vocal",
-                "Chanson",
-                "Schlager",
-                "Ballad",
-                "Europop",
-                "Synth-pop",
-                "Indie Pop",
-                "J-pop",
-                "Easy Listening",
-                "Novelty",
-            ],
-        ),
-        150,
-    ),
-    (
-        (
-            "Folk, World, & Country",
-            &[
-                "Country",
-                "Folk",
-                "African",
-                "Celtic",
-                "Bluegrass",
-                "Polka",
-                "Laïkó",
-                "Nordic",
-                "Flamenco",
-            ],
-        ),
-        80,
-    ),
-    (
-        (
-            "Classical",
-            &[
-                "Romantic",
-                "Baroque",
-                "Modern",
-                "Opera",
-                "Contemporary",
-                "Choral",
-                "Renaissance",
-            ],
-        ),
-        60,
-    ),
-    (
-        (
-            "Jazz",
-            &[
-                "Contemporary Jazz",
-                "Swing",
-                "Fusion",
-                "Free Jazz",
-                "Hard Bop",
-                "Big Band",
-                "Soul-Jazz",
-                "Easy Listening",
-                "Bop",
-            ],
-        ),
-        50,
-    ),
-    (
-        (
-            "Funk / Soul",
-            &[
-                "Soul",
-                "Funk",
-                "Rhythm & Blues",
-                "Disco",
-                "Contemporary R&B",
-                "Gospel",
-            ],
-        ),
-        40,
-    ),
-    (
-        (
-            "Hip Hop",
-            &[
-                "Conscious",
-                "Gangsta",
-                "Pop Rap",
-                "Boom Bap",
-                "Instrumental",
-                "Trap",
-                "Thug Rap",
-            ],
-        ),
-        35,
-    ),
-    (
-        (
-            "Stage & Screen",
-            &["Soundtrack", "Score", "Musical", "Theme"],
-        ),
-        28,
-    ),
-    (
-        (
-            "Latin",
-            &[
-                "Salsa", "Cumbia", "Bolero", "Samba", "Ranchera", "Son", "Guaracha", "MPB",
-            ],
-        ),
-        24,
-    ),
-    (
-        (
-            "Blues",
-            &[
-                "Electric Blues",
-                "Country Blues",
-                "Chicago Blues",
-                "Rhythm & Blues",
-            ],
-        ),
-        18,
-    ),
-    (
-        (
-            "Reggae",
-            &["Roots Reggae", "Dancehall", "Dub", "Ska", "Rocksteady"],
-        ),
-        15,
-    ),
-    (
-        (
-            "Non-Music",
-            &["Spoken Word", "Comedy", "Interview", "Field Recording"],
-        ),
-        9,
-    ),
-    (
-        ("Children's", &["Story", "Nursery Rhymes", "Educational"]),
-        7,
-    ),
-    (
-        ("Brass & Military", &["Marches", "Brass Band", "Military"]),
-        3,
-    ),
+    (("Pop", &["Pop Rock", "Vocal", "Chanson", "Schlager", "Ballad", "Europop", "Synth-pop", "Indie Pop", "J-pop", "Easy Listening", "Novelty"]), 150),
+    (("Folk, World, & Country", &["Country", "Folk", "African", "Celtic", "Bluegrass", "Polka", "Laïkó", "Nordic", "Flamenco"]), 80),
+    (("Classical", &["Romantic", "Baroque", "Modern", "Opera", "Contemporary", "Choral", "Renaissance"]), 60),
+    (("Jazz", &["Contemporary Jazz", "Swing", "Fusion", "Free Jazz", "Hard Bop", "Big Band", "Soul-Jazz", "Easy Listening", "Bop"]), 50),
+    (("Funk / Soul", &["Soul", "Funk", "Rhythm & Blues", "Disco", "Contemporary R&B", "Gospel"]), 40),
+    (("Hip Hop", &["Conscious", "Gangsta", "Pop Rap", "Boom Bap", "Instrumental", "Trap", "Thug Rap"]), 35),
+    (("Stage & Screen", &["Soundtrack", "Score", "Musical", "Theme"]), 28),
+    (("Latin", &["Salsa", "Cumbia", "Bolero", "Samba", "Ranchera", "Son", "Guaracha", "MPB"]), 24),
+    (("Blues", &["Electric Blues", "Country Blues", "Chicago Blues", "Rhythm & Blues"]), 18),
+    (("Reggae", &["Roots Reggae", "Dancehall", "Dub", "Ska", "Rocksteady"]), 15),
+    (("Non-Music", &["Spoken Word", "Comedy", "Interview", "Field Recording"]), 9),
+    (("Children's", &["Story", "Nursery Rhymes", "Educational"]), 7),
+    (("Brass & Military", &["Marches", "Brass Band", "Military"]), 3),
 ];
 pub const ROLES: &[&str] = &[
     "Producer",
@@ -413,20 +257,7 @@ pub const ENTITIES: &[((u64, &str), u32)] = &[
     ((24, "Engineered At"), 12),
     ((31, "Glass Mastered At"), 12),
 ];
-pub const JOINS: &[&str] = &[
-    ",",
-    "&",
-    "Feat.",
-    "/",
-    "And",
-    "With",
-    "Featuring",
-    "-",
-    "vs.",
-    "+",
-    "Presents",
-    "Meets",
-];
+pub const JOINS: &[&str] = &[",", "&", "Feat.", "/", "And", "With", "Featuring", "-", "vs.", "+", "Presents", "Meets"];
 pub const VINYL_SETS: &[(&[&str], u32)] = &[
     (&["LP", "Album"], 90),
     (&["12\"", "33 ⅓ RPM"], 50),
@@ -446,10 +277,7 @@ pub const VINYL_SETS: &[(&[&str], u32)] = &[
     (&["LP", "Album", "Reissue", "Remastered", "Stereo"], 12),
     (&["7\"", "45 RPM", "EP", "Mono"], 12),
     (&["12\"", "45 RPM", "Maxi-Single", "Promo"], 10),
-    (
-        &["LP", "Album", "Limited Edition", "Numbered", "Reissue"],
-        7,
-    ),
+    (&["LP", "Album", "Limited Edition", "Numbered", "Reissue"], 7),
 ];
 pub const CD_SETS: &[(&[&str], u32)] = &[
     (&["Album"], 110),
@@ -468,14 +296,8 @@ pub const CD_SETS: &[(&[&str], u32)] = &[
     (&["Album", "Stereo"], 12),
     (&["Album", "Unofficial Release"], 9),
 ];
-pub const FILE_SETS: &[(&[&str], u32)] = &[
-    (&["MP3"], 30),
-    (&["MP3", "EP"], 20),
-    (&["MP3", "Album"], 15),
-    (&["WAV"], 12),
-    (&["FLAC", "Album"], 8),
-    (&["MP3", "Single"], 12),
-];
+pub const FILE_SETS: &[(&[&str], u32)] =
+    &[(&["MP3"], 30), (&["MP3", "EP"], 20), (&["MP3", "Album"], 15), (&["WAV"], 12), (&["FLAC", "Album"], 8), (&["MP3", "Single"], 12)];
 pub const TAPE_SETS: &[(&[&str], u32)] = &[
     (&["Album"], 34),
     (&["Compilation"], 9),
@@ -486,16 +308,8 @@ pub const TAPE_SETS: &[(&[&str], u32)] = &[
     (&["Album", "Unofficial Release"], 6),
 ];
 pub const SHELLAC_SETS: &[(&[&str], u32)] = &[(&["10\"", "78 RPM"], 9), (&["12\"", "78 RPM"], 2)];
-pub const DVD_SETS: &[(&[&str], u32)] = &[
-    (&["DVD-Video", "PAL"], 3),
-    (&["DVD-Video", "NTSC", "Multichannel"], 3),
-];
-pub const BOX_SETS: &[(&[&str], u32)] = &[
-    (&["Compilation"], 3),
-    (&["Album", "Reissue", "Remastered"], 2),
-    (&["Limited Edition"], 2),
-    (&[], 3),
-];
+pub const DVD_SETS: &[(&[&str], u32)] = &[(&["DVD-Video", "PAL"], 3), (&["DVD-Video", "NTSC", "Multichannel"], 3)];
+pub const BOX_SETS: &[(&[&str], u32)] = &[(&["Compilation"], 3), (&["Album", "Reissue", "Remastered"], 2), (&["Limited Edition"], 2), (&[], 3)];
 pub const FREE_TEXTS: &[&str] = &[
     "Gatefold",
     "Red",
@@ -513,22 +327,7 @@ pub const FREE_TEXTS: &[&str] = &[
     "Picture Disc",
     "24-bit/96kHz",
 ];
-pub const RIGHTS: &[&str] = &[
-    "GEMA",
-    "ASCAP",
-    "BMI",
-    "BIEM",
-    "SACEM",
-    "STEMRA",
-    "JASRAC",
-    "MCPS",
-    "SIAE",
-    "NCB",
-    "BIEM/STEMRA",
-    "SGAE",
-    "SABAM",
-    "BUMA",
-];
+pub const RIGHTS: &[&str] = &["GEMA", "ASCAP", "BMI", "BIEM", "SACEM", "STEMRA", "JASRAC", "MCPS", "SIAE", "NCB", "BIEM/STEMRA", "SGAE", "SABAM", "BUMA"];
 pub const IDENTIFIERS: &[(&str, u32)] = &[
     ("Matrix / Runout", 729),
     ("Barcode", 240),
@@ -570,13 +369,5 @@ pub const RUNOUTS: &[&str] = &[
     "Side C",
     "Side D",
 ];
-pub const SITES: &[&str] = &[
-    "www.facebook.com",
-    "twitter.com",
-    "soundcloud.com",
-    "myspace.com",
-    "www.instagram.com",
-    "www.youtube.com/user",
-    "open.spotify.com/artist",
-    "vimeo.com",
-];
+pub const SITES: &[&str] =
+    &["www.facebook.com", "twitter.com", "soundcloud.com", "myspace.com", "www.instagram.com", "www.youtube.com/user", "open.spotify.com/artist", "vimeo.com"];

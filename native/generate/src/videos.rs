@@ -14,14 +14,7 @@ use crate::xml::Xml;
 const DESCRIPTION_MAX: usize = 255;
 /// An element that is there but empty, as newer dumps seldom have.
 const EMPTY_SHARE: f64 = 0.0007;
-const PROSE: Quantiles = Quantiles(&[
-    (0.0, 2.0),
-    (0.15, 20.0),
-    (0.3, 80.0),
-    (0.5, 160.0),
-    (0.65, 300.0),
-    (1.0, 900.0),
-]);
+const PROSE: Quantiles = Quantiles(&[(0.0, 2.0), (0.15, 20.0), (0.3, 80.0), (0.5, 160.0), (0.65, 300.0), (1.0, 900.0)]);
 const ADDRESS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
 /// What the videos of a record are about.
@@ -56,13 +49,7 @@ fn title(u: &Universe, rng: &mut Rng, subject: &Subject, track: &str, out: &mut 
 }
 
 /// The part of a description that all videos of one maker share.
-fn boilerplate(
-    u: &Universe,
-    rng: &mut Rng,
-    subject: &Subject,
-    kind: usize,
-    lines: Lines,
-) -> String {
+fn boilerplate(u: &Universe, rng: &mut Rng, subject: &Subject, kind: usize, lines: Lines) -> String {
     let end = lines.end();
     let mut out = String::new();
     match kind {
@@ -87,11 +74,7 @@ fn boilerplate(
             out.push_str("\nThis text was put together by a machine.");
         }
         1 => {
-            let _ = write!(
-                out,
-                "Label: {}{end}Year: {}{end}Title: {}{end}Artist: {}{end}{end}",
-                subject.label, subject.year, subject.title, subject.artist
-            );
+            let _ = write!(out, "Label: {}{end}Year: {}{end}Title: {}{end}Artist: {}{end}{end}", subject.label, subject.year, subject.title, subject.artist);
             text::prose(u.words, rng, ENGLISH, 60, lines, &mut out);
         }
         2 => {
@@ -103,11 +86,7 @@ fn boilerplate(
             text::prose(u.words, rng, ENGLISH, 220, lines, &mut out);
         }
         3 => {
-            let flavour = if rng.chance(0.6) {
-                ENGLISH
-            } else {
-                subject.flavour
-            };
+            let flavour = if rng.chance(0.6) { ENGLISH } else { subject.flavour };
             let length = PROSE.draw(rng);
             text::prose(u.words, rng, flavour, length, lines, &mut out);
         }
@@ -123,36 +102,14 @@ fn boilerplate(
     out
 }
 
-fn description(
-    rng: &mut Rng,
-    subject: &Subject,
-    kind: usize,
-    boilerplate: &str,
-    track: &str,
-    out: &mut String,
-) {
+fn description(rng: &mut Rng, subject: &Subject, kind: usize, boilerplate: &str, track: &str, out: &mut String) {
     let artist = subject.artist;
     let _ = match kind {
-        0 => write!(
-            out,
-            "Brought to you by {}\n\n{track} · {artist}{boilerplate}",
-            subject.label
-        ),
+        0 => write!(out, "Brought to you by {}\n\n{track} · {artist}{boilerplate}", subject.label),
         1..=3 => write!(out, "{boilerplate}"),
         4 => write!(out, "{boilerplate}{artist} - {track}"),
         5 => write!(out, "{artist} - {track} ({})", subject.year),
-        6 => write!(
-            out,
-            "{}",
-            rng.pick(&[
-                ".",
-                "Vinyl rip",
-                " ",
-                "From the album",
-                "Official video",
-                "7\" side A"
-            ])
-        ),
+        6 => write!(out, "{}", rng.pick(&[".", "Vinyl rip", " ", "From the album", "Official video", "7\" side A"])),
         _ => Ok(()),
     };
     text::cut(out, DESCRIPTION_MAX);
@@ -168,24 +125,11 @@ pub fn write(u: &Universe, xml: &mut Xml, rng: &mut Rng, subject: &Subject, coun
     xml.open("videos");
     for number in 0..count {
         if number == 0 || rng.chance(0.45) {
-            kind = rng.weighted(&[
-                (0, 22),
-                (1, 14),
-                (2, 15),
-                (3, 34),
-                (4, 8),
-                (5, 6),
-                (6, 8),
-                (7, 19),
-            ]);
+            kind = rng.weighted(&[(0, 22), (1, 14), (2, 15), (3, 34), (4, 8), (5, 6), (6, 8), (7, 19)]);
             let lines = rng.pick(&[Lines::Lf, Lines::Lf, Lines::CrLf]);
             shared = boilerplate(u, rng, subject, kind, lines);
         }
-        let track = if subject.tracks.is_empty() || rng.chance(0.12) {
-            subject.title
-        } else {
-            &subject.tracks[number % subject.tracks.len()]
-        };
+        let track = if subject.tracks.is_empty() || rng.chance(0.12) { subject.title } else { &subject.tracks[number % subject.tracks.len()] };
         let mut address = String::from("https://www.youtube.com/watch?v=");
         let mut bits = rng.bits() as u128 | (rng.bits() as u128) << 64;
         for _ in 0..11 {
@@ -194,11 +138,7 @@ pub fn write(u: &Universe, xml: &mut Xml, rng: &mut Rng, subject: &Subject, coun
         }
         xml.start("video");
         xml.attribute("src", &address);
-        let seconds = if rng.chance(0.05) {
-            rng.between(600, 4000)
-        } else {
-            rng.between(100, 480)
-        };
+        let seconds = if rng.chance(0.05) { rng.between(600, 4000) } else { rng.between(100, 480) };
         xml.attribute_number("duration", seconds as u64);
         xml.raw(" embed=\"true\">");
         let mut line = String::new();

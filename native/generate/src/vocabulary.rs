@@ -6,10 +6,7 @@ use crate::rng::{Part, Rng};
 use crate::words::{FLAVOURS, Flavour, GIVEN};
 
 /// Syllables may join to something rude; such words are not taken.
-const AVOIDED: &[&str] = &[
-    "fuck", "shit", "cunt", "nig", "rape", "cock", "dick", "slut", "fag", "coon", "whor", "piss",
-    "nazi", "tit",
-];
+const AVOIDED: &[&str] = &["fuck", "shit", "cunt", "nig", "rape", "cock", "dick", "slut", "fag", "coon", "whor", "piss", "nazi", "tit"];
 /// Invented words of a flavour.
 const INVENTED: usize = 3_000;
 
@@ -35,18 +32,11 @@ pub const ENGLISH: usize = 0;
 
 fn capitalised(word: &str) -> Box<str> {
     let mut letters = word.chars();
-    letters
-        .next()
-        .map(|first| first.to_uppercase().chain(letters).collect::<String>())
-        .unwrap_or_default()
-        .into()
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect::<String>()).unwrap_or_default().into()
 }
 
 fn word(text: &str) -> Word {
-    Word {
-        lower: text.into(),
-        title: capitalised(text),
-    }
+    Word { lower: text.into(), title: capitalised(text) }
 }
 
 fn invent(rng: &mut Rng, flavour: &Flavour) -> Word {
@@ -71,20 +61,12 @@ impl Vocabulary {
             let languages = FLAVOURS.iter().enumerate().map(|(number, flavour)| {
                 let mut rng = Rng::new(0, 99, number as u64, Part::Name);
                 Language {
-                    common: flavour
-                        .common
-                        .iter()
-                        .flat_map(|list| list.split_whitespace())
-                        .map(word)
-                        .collect(),
+                    common: flavour.common.iter().flat_map(|list| list.split_whitespace()).map(word).collect(),
                     invented: (0..INVENTED).map(|_| invent(&mut rng, flavour)).collect(),
                     dense: flavour.dense,
                 }
             });
-            Vocabulary {
-                languages: languages.collect(),
-                given: GIVEN.split_whitespace().collect(),
-            }
+            Vocabulary { languages: languages.collect(), given: GIVEN.split_whitespace().collect() }
         })
     }
 
@@ -113,11 +95,7 @@ impl Vocabulary {
     /// An everyday word, or with probability `rare` an invented one.
     pub fn word(&self, rng: &mut Rng, flavour: usize, rare: f64, title: bool) -> &str {
         let language = &self.languages[flavour];
-        let word = if rng.chance(rare) {
-            &language.invented[rng.leaning(INVENTED)]
-        } else {
-            &language.common[rng.leaning(language.common.len())]
-        };
+        let word = if rng.chance(rare) { &language.invented[rng.leaning(INVENTED)] } else { &language.common[rng.leaning(language.common.len())] };
         if title { &word.title } else { &word.lower }
     }
 

@@ -36,17 +36,11 @@ const ENGLISH: Flavour = Flavour {
     weight: 600,
     common: &[ENGLISH_WORDS],
     onsets: &[
-        "b", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "fr", "g", "gr", "h", "j", "k",
-        "l", "m", "n", "p", "pl", "pr", "qu", "r", "s", "sh", "sl", "sp", "st", "str", "t", "th",
-        "tr", "v", "w", "wh", "",
+        "b", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "fr", "g", "gr", "h", "j", "k", "l", "m", "n", "p", "pl", "pr", "qu", "r", "s", "sh", "sl",
+        "sp", "st", "str", "t", "th", "tr", "v", "w", "wh", "",
     ],
-    nuclei: &[
-        "a", "e", "i", "o", "u", "ea", "ee", "oo", "ou", "ai", "ie", "y",
-    ],
-    codas: &[
-        "n", "", "r", "t", "", "l", "s", "d", "m", "ck", "ng", "nd", "st", "ll", "rt", "ss", "x",
-        "ght", "ve", "ne", "rd",
-    ],
+    nuclei: &["a", "e", "i", "o", "u", "ea", "ee", "oo", "ou", "ai", "ie", "y"],
+    codas: &["n", "", "r", "t", "", "l", "s", "d", "m", "ck", "ng", "nd", "st", "ll", "rt", "ss", "x", "ght", "ve", "ne", "rd"],
     syllables: 3,
     dense: false,
 };
@@ -56,14 +50,8 @@ const ROMANCE: Flavour = Flavour {
     common: &[
         "de la el que y en a mi no un los te una se con del por amor lo tu es para las di il e un che non più le et les je des tu pas une mon du dans vie sur qui est l'amour o da do um não meu coração vida noche corazón canción sin vez día adiós donde más soy solo quiero ti sole notte cuore mare ciel nuit chanson été jour où rêve",
     ],
-    onsets: &[
-        "b", "c", "ch", "d", "f", "g", "gu", "l", "m", "n", "p", "qu", "r", "s", "t", "v", "tr",
-        "br", "pl", "cr", "z", "j", "", "ll",
-    ],
-    nuclei: &[
-        "a", "e", "o", "i", "a", "u", "ia", "io", "é", "á", "ó", "í", "ue", "ie", "eau", "ã", "ñe",
-        "ço",
-    ],
+    onsets: &["b", "c", "ch", "d", "f", "g", "gu", "l", "m", "n", "p", "qu", "r", "s", "t", "v", "tr", "br", "pl", "cr", "z", "j", "", "ll"],
+    nuclei: &["a", "e", "o", "i", "a", "u", "ia", "io", "é", "á", "ó", "í", "ue", "ie", "eau", "ã", "ñe", "ço"],
     codas: &["", "", "", "n", "s", "r", "l", "z", "nte", "ndo", "m"],
     syllables: 4,
     dense: false,
@@ -74,17 +62,9 @@ const GERMANIC: Flavour = Flavour {
     common: &[
         "der die und das ich in ein du nicht mit auf ist von es zu mir den im für dich eine so am wir liebe nacht wie mein zeit nur wenn herz welt leben alles noch tag über schön weg wieder bis was für het van een ik je niet op dat maar hart weer meer geen uit aan zijn voor",
     ],
-    onsets: &[
-        "b", "br", "d", "f", "fr", "g", "gr", "h", "k", "kl", "l", "m", "n", "p", "r", "s", "sch",
-        "schw", "sp", "st", "t", "v", "w", "z", "zw", "",
-    ],
-    nuclei: &[
-        "e", "a", "i", "o", "u", "ei", "ie", "au", "ä", "ö", "ü", "aa", "oo", "e",
-    ],
-    codas: &[
-        "n", "r", "t", "l", "ch", "cht", "nd", "ng", "s", "ß", "tz", "ck", "lt", "rg", "en", "er",
-        "",
-    ],
+    onsets: &["b", "br", "d", "f", "fr", "g", "gr", "h", "k", "kl", "l", "m", "n", "p", "r", "s", "sch", "schw", "sp", "st", "t", "v", "w", "z", "zw", ""],
+    nuclei: &["e", "a", "i", "o", "u", "ei", "ie", "au", "ä", "ö", "ü", "aa", "oo", "e"],
+    codas: &["n", "r", "t", "l", "ch", "cht", "nd", "ng", "s", "ß", "tz", "ck", "lt", "rg", "en", "er", ""],
     syllables: 4,
     dense: false,
 };
@@ -94,16 +74,9 @@ const NORDIC: Flavour = Flavour {
     common: &[
         "och jag det i en är att på du som den av för med inte ett har så till vi mig kan og jeg et er av til deg ikke min ja on se ei kun mun sinä yö rakas kärlek natt sommar hjerte verden dag livet",
     ],
-    onsets: &[
-        "b", "d", "f", "fj", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "sk", "st", "t",
-        "v", "tr", "sv", "",
-    ],
-    nuclei: &[
-        "a", "e", "i", "o", "u", "y", "å", "ö", "aa", "ä", "ø", "uu", "ie",
-    ],
-    codas: &[
-        "n", "r", "t", "l", "s", "g", "nen", "ng", "lv", "d", "rt", "sson", "",
-    ],
+    onsets: &["b", "d", "f", "fj", "g", "h", "j", "k", "l", "m", "n", "p", "r", "s", "sk", "st", "t", "v", "tr", "sv", ""],
+    nuclei: &["a", "e", "i", "o", "u", "y", "å", "ö", "aa", "ä", "ø", "uu", "ie"],
+    codas: &["n", "r", "t", "l", "s", "g", "nen", "ng", "lv", "d", "rt", "sson", ""],
     syllables: 3,
     dense: false,
 };
@@ -113,14 +86,9 @@ const SLAVIC: Flavour = Flavour {
     common: &[
         "i w na nie się z do to mi ja jest o za ty mój jak a tak co po ve je ne se na kad te sam moja zašto volim nek ti noc život láska píseň den srdce pieśń serce świat",
     ],
-    onsets: &[
-        "b", "c", "cz", "č", "d", "g", "h", "k", "l", "m", "n", "p", "pr", "r", "s", "sz", "š",
-        "t", "v", "w", "z", "ž", "kr", "",
-    ],
+    onsets: &["b", "c", "cz", "č", "d", "g", "h", "k", "l", "m", "n", "p", "pr", "r", "s", "sz", "š", "t", "v", "w", "z", "ž", "kr", ""],
     nuclei: &["a", "e", "i", "o", "u", "y", "ě", "á", "ą", "ie", "ov"],
-    codas: &[
-        "", "k", "n", "m", "ł", "ć", "ski", "ica", "j", "v", "ra", "nka",
-    ],
+    codas: &["", "k", "n", "m", "ł", "ć", "ski", "ica", "j", "v", "ra", "nka"],
     syllables: 3,
     dense: false,
 };
@@ -128,10 +96,7 @@ const SLAVIC: Flavour = Flavour {
 const JAPANESE: Flavour = Flavour {
     weight: 30,
     common: &["no wa ga ni o to mo kara made koi yume hana sora kimi boku natsu umi kaze ai yoru"],
-    onsets: &[
-        "k", "s", "t", "n", "h", "m", "y", "r", "w", "g", "z", "d", "b", "sh", "ch", "ts", "j",
-        "ky", "ry", "",
-    ],
+    onsets: &["k", "s", "t", "n", "h", "m", "y", "r", "w", "g", "z", "d", "b", "sh", "ch", "ts", "j", "ky", "ry", ""],
     nuclei: &["a", "i", "u", "e", "o", "ou", "ei"],
     codas: &["", "", "", "", "n"],
     syllables: 4,
@@ -140,13 +105,8 @@ const JAPANESE: Flavour = Flavour {
 
 const CYRILLIC: Flavour = Flavour {
     weight: 10,
-    common: &[
-        "и в не на я с что ты как мы по но за от мой для это мне любовь ночь день песня город сердце где",
-    ],
-    onsets: &[
-        "б", "в", "г", "д", "ж", "з", "к", "л", "м", "н", "п", "р", "с", "т", "х", "ч", "ш", "пр",
-        "ст", "кр", "",
-    ],
+    common: &["и в не на я с что ты как мы по но за от мой для это мне любовь ночь день песня город сердце где"],
+    onsets: &["б", "в", "г", "д", "ж", "з", "к", "л", "м", "н", "п", "р", "с", "т", "х", "ч", "ш", "пр", "ст", "кр", ""],
     nuclei: &["а", "е", "и", "о", "у", "ы", "я", "ю", "э"],
     codas: &["", "н", "л", "т", "к", "й", "ск", "в", "ть", "рь", "х"],
     syllables: 3,
@@ -156,12 +116,8 @@ const CYRILLIC: Flavour = Flavour {
 const GREEK: Flavour = Flavour {
     weight: 5,
     common: &["και το να μου η ο σε με για τα της που δεν θα στην αγάπη νύχτα ζωή"],
-    onsets: &[
-        "β", "γ", "δ", "ζ", "θ", "κ", "λ", "μ", "ν", "π", "ρ", "σ", "τ", "φ", "χ", "στρ", "",
-    ],
-    nuclei: &[
-        "α", "ε", "η", "ι", "ο", "υ", "ω", "ά", "έ", "ή", "ί", "ό", "ου",
-    ],
+    onsets: &["β", "γ", "δ", "ζ", "θ", "κ", "λ", "μ", "ν", "π", "ρ", "σ", "τ", "φ", "χ", "στρ", ""],
+    nuclei: &["α", "ε", "η", "ι", "ο", "υ", "ω", "ά", "έ", "ή", "ί", "ό", "ου"],
     codas: &["", "", "ς", "ν", "ρ"],
     syllables: 4,
     dense: false,
@@ -170,13 +126,8 @@ const GREEK: Flavour = Flavour {
 const KANA: Flavour = Flavour {
     weight: 4,
     common: &["の は が を に と も で ない"],
-    onsets: &[
-        "ア", "カ", "サ", "タ", "ナ", "ハ", "マ", "ラ", "グ", "ド", "シ", "チ", "ル", "ー", "ン",
-        "ッ", "キ", "ト", "フ", "ジ",
-    ],
-    nuclei: &[
-        "ー", "ン", "イ", "オ", "ス", "ク", "リ", "レ", "ム", "ト", "ュ", "ャ",
-    ],
+    onsets: &["ア", "カ", "サ", "タ", "ナ", "ハ", "マ", "ラ", "グ", "ド", "シ", "チ", "ル", "ー", "ン", "ッ", "キ", "ト", "フ", "ジ"],
+    nuclei: &["ー", "ン", "イ", "オ", "ス", "ク", "リ", "レ", "ム", "ト", "ュ", "ャ"],
     codas: &["", "", "ア", "ズ", "ド"],
     syllables: 3,
     dense: true,
@@ -186,13 +137,10 @@ const HAN: Flavour = Flavour {
     weight: 4,
     common: &["的 一 不 人 天 我 心 大 夜 花 月"],
     onsets: &[
-        "愛", "夢", "風", "海", "空", "星", "春", "夏", "秋", "冬", "山", "雨", "光", "東", "京",
-        "少", "女", "時", "道", "歌", "音", "樂", "神", "龍", "雪", "金", "紅", "青",
+        "愛", "夢", "風", "海", "空", "星", "春", "夏", "秋", "冬", "山", "雨", "光", "東", "京", "少", "女", "時", "道", "歌", "音", "樂", "神", "龍", "雪",
+        "金", "紅", "青",
     ],
-    nuclei: &[
-        "之", "子", "生", "上", "下", "中", "年", "日", "情", "曲", "人", "行", "國", "城", "水",
-        "世", "界", "見", "手", "火",
-    ],
+    nuclei: &["之", "子", "生", "上", "下", "中", "年", "日", "情", "曲", "人", "行", "國", "城", "水", "世", "界", "見", "手", "火"],
     codas: &["", "", "", "集", "記", "傳"],
     syllables: 2,
     dense: true,
@@ -201,13 +149,8 @@ const HAN: Flavour = Flavour {
 const HANGUL: Flavour = Flavour {
     weight: 2,
     common: &["나 너 그 사랑 밤 꿈"],
-    onsets: &[
-        "가", "나", "다", "라", "마", "바", "사", "아", "자", "하", "고", "노", "도", "소", "오",
-        "지", "기", "시",
-    ],
-    nuclei: &[
-        "랑", "람", "리", "늘", "은", "는", "을", "에", "다", "길", "별", "품", "록",
-    ],
+    onsets: &["가", "나", "다", "라", "마", "바", "사", "아", "자", "하", "고", "노", "도", "소", "오", "지", "기", "시"],
+    nuclei: &["랑", "람", "리", "늘", "은", "는", "을", "에", "다", "길", "별", "품", "록"],
     codas: &["", "", "의", "도"],
     syllables: 2,
     dense: false,
@@ -216,10 +159,7 @@ const HANGUL: Flavour = Flavour {
 const HEBREW: Flavour = Flavour {
     weight: 2,
     common: &["את של על לא זה אני לי כל"],
-    onsets: &[
-        "א", "ב", "ג", "ד", "ה", "ו", "ח", "י", "כ", "ל", "מ", "נ", "ס", "ע", "פ", "ק", "ר", "ש",
-        "ת",
-    ],
+    onsets: &["א", "ב", "ג", "ד", "ה", "ו", "ח", "י", "כ", "ל", "מ", "נ", "ס", "ע", "פ", "ק", "ר", "ש", "ת"],
     nuclei: &["ו", "י", "א", "ה", "ל", "ר"],
     codas: &["", "ם", "ן", "ת", "ה"],
     syllables: 2,
@@ -227,10 +167,7 @@ const HEBREW: Flavour = Flavour {
 };
 
 /// All flavours, English first.
-pub const FLAVOURS: &[Flavour] = &[
-    ENGLISH, ROMANCE, GERMANIC, NORDIC, SLAVIC, JAPANESE, CYRILLIC, GREEK, KANA, HAN, HANGUL,
-    HEBREW,
-];
+pub const FLAVOURS: &[Flavour] = &[ENGLISH, ROMANCE, GERMANIC, NORDIC, SLAVIC, JAPANESE, CYRILLIC, GREEK, KANA, HAN, HANGUL, HEBREW];
 
 pub const GIVEN: &str = "John David Michael Paul Peter Mark James Robert Richard Thomas Andrew Steve Chris Martin Daniel Tony Jim Bob \
 Mike Bill Tom George Brian Kevin Frank Alan Eric Jack Joe Simon Stefan Christian Ian Gary Scott Ray Charles William Nick Matt Alex Dave \

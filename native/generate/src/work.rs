@@ -22,22 +22,11 @@ pub fn year(u: &Universe, work: Work) -> usize {
 }
 
 pub fn title(u: &Universe, work: Work, out: &mut String) {
-    text::title(
-        u.words,
-        &mut u.work_rng(work, Part::Name),
-        flavour(u, work),
-        out,
-    );
+    text::title(u.words, &mut u.work_rng(work, Part::Name), flavour(u, work), out);
 }
 
 /// Writes the artists and returns the name of the first.
-pub fn artists(
-    u: &Universe,
-    xml: &mut Xml,
-    work: Work,
-    various: bool,
-    people: &mut People,
-) -> String {
+pub fn artists(u: &Universe, xml: &mut Xml, work: Work, various: bool, people: &mut People) -> String {
     let mut rng = rng(u, work);
     rng.bits();
     rng.bits();
@@ -46,30 +35,13 @@ pub fn artists(
     xml.open("artists");
     let mut first = String::new();
     for number in 0..count {
-        let ordinal = if various {
-            u.various()
-        } else {
-            u.any_artist(&mut rng)
-        };
+        let ordinal = if various { u.various() } else { u.any_artist(&mut rng) };
         let place = people.add(&mut rng, ordinal);
         if number == 0 {
             first.push_str(people.name(place));
         }
-        let join = if number + 1 < count {
-            rng.usual(values::JOINS)
-        } else {
-            ""
-        };
-        people.write(
-            xml,
-            &mut rng,
-            place,
-            Credit {
-                join,
-                variant_share: 0.105,
-                ..Credit::default()
-            },
-        );
+        let join = if number + 1 < count { rng.usual(values::JOINS) } else { "" };
+        people.write(xml, &mut rng, place, Credit { join, variant_share: 0.105, ..Credit::default() });
     }
     xml.close("artists");
     first

@@ -10,10 +10,7 @@ pub struct Xml {
 
 impl Xml {
     pub fn new(form: Form) -> Xml {
-        Xml {
-            out: Vec::new(),
-            form,
-        }
+        Xml { out: Vec::new(), form }
     }
 
     #[inline]

@@ -87,7 +87,8 @@ export class Running {
   async says(text: string | RegExp): Promise<void> {
     const has = () => (typeof text === "string" ? this.#stderr.includes(text) : text.test(this.#stderr));
     while (!has()) {
-      if (!this.isRunning) throw new Error(`the program ended without saying ${String(text)} (exit ${this.child.exitCode}, signal ${this.child.signalCode}): ${this.#stderr}`);
+      if (!this.isRunning)
+        throw new Error(`the program ended without saying ${String(text)} (exit ${this.child.exitCode}, signal ${this.child.signalCode}): ${this.#stderr}`);
       await new Promise<void>((resolve) => {
         this.#waiting.add(resolve);
       });

@@ -48,11 +48,7 @@ impl Bodies {
     }
 
     fn add(&mut self, id: &str, hex: &[u8; 64]) {
-        let digest = Sha256::new()
-            .chain_update(id)
-            .chain_update([0])
-            .chain_update(hex)
-            .finalize();
+        let digest = Sha256::new().chain_update(id).chain_update([0]).chain_update(hex).finalize();
         let mut carry = false;
         for (limb, bytes) in self.sum.iter_mut().zip(digest.as_chunks().0).rev() {
             let (sum, over) = limb.overflowing_add(u64::from_be_bytes(*bytes));

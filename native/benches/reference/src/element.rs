@@ -25,17 +25,13 @@ impl Element {
         for attribute in tag.attributes().flatten() {
             let value = match contract {
                 Contract::Topic => attribute.value,
-                Contract::Fanout => attribute
-                    .normalized_value(XmlVersion::Implicit1_0)
-                    .unwrap_or(attribute.value),
+                Contract::Fanout => attribute.normalized_value(XmlVersion::Implicit1_0).unwrap_or(attribute.value),
             };
             let name = attribute.key.0;
             let mut key = String::with_capacity(1 + name.len());
             key.push('@');
             key.push_str(name);
-            element
-                .fields
-                .insert(key, Value::String(value.into_owned()));
+            element.fields.insert(key, Value::String(value.into_owned()));
         }
         element
     }
@@ -119,9 +115,5 @@ impl Element {
 /// The text without white space around it; copied only if there is some.
 fn trimmed(text: String) -> String {
     let inner = text.trim();
-    if inner.len() == text.len() {
-        text
-    } else {
-        inner.to_owned()
-    }
+    if inner.len() == text.len() { text } else { inner.to_owned() }
 }

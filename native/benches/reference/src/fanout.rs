@@ -31,10 +31,7 @@ pub fn normalise(record: &mut Fields, data_type: DataType) {
             replace_list(record, "extraartists", |value| items(value, "artist"));
             replace_list(record, "formats", |value| {
                 let mut formats = unwrap(value, "format");
-                formats
-                    .iter_mut()
-                    .filter_map(Value::as_object_mut)
-                    .for_each(strip);
+                formats.iter_mut().filter_map(Value::as_object_mut).for_each(strip);
                 formats
             });
             replace_master_id(record);
@@ -51,11 +48,7 @@ fn normalise_credits_and_genres(record: &mut Fields) {
 /// `@k` becomes `k`; `#text` becomes `name` unless there is one already. One level only.
 fn strip(fields: &mut Fields) {
     // `#` and `@` sort before every letter, so the keys to rename lead the map and few are looked at.
-    let marked: Vec<String> = fields
-        .keys()
-        .take_while(|key| key.starts_with(['#', '@']))
-        .cloned()
-        .collect();
+    let marked: Vec<String> = fields.keys().take_while(|key| key.starts_with(['#', '@'])).cloned().collect();
     for mut key in marked {
         if key == "#text" {
             if !fields.contains_key("name") {
@@ -90,9 +83,7 @@ fn items(value: Value, name: &str) -> Vec<Value> {
     for value in &mut values {
         match value {
             Value::Object(fields) => strip(fields),
-            Value::String(_) => {
-                *value = Value::Object(Fields::from_iter([("id".to_owned(), value.take())]))
-            }
+            Value::String(_) => *value = Value::Object(Fields::from_iter([("id".to_owned(), value.take())])),
             _ => {}
         }
     }

@@ -37,11 +37,8 @@ fn main() -> ExitCode {
         eprintln!("usage: reference <file.xml.gz> <type> <topic|fanout> <out.ndjson|->");
         return ExitCode::from(2);
     };
-    let (Some(data_type), Some(contract)) = (DataType::parse(data_type), Contract::parse(contract))
-    else {
-        eprintln!(
-            "reference: the type is artists, labels, masters or releases; the contract topic or fanout"
-        );
+    let (Some(data_type), Some(contract)) = (DataType::parse(data_type), Contract::parse(contract)) else {
+        eprintln!("reference: the type is artists, labels, masters or releases; the contract topic or fanout");
         return ExitCode::from(2);
     };
     match run(input, data_type, contract, output) {
@@ -56,20 +53,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(
-    input: &str,
-    data_type: DataType,
-    contract: Contract,
-    output: &str,
-) -> Result<Summary, Box<dyn Error>> {
+fn run(input: &str, data_type: DataType, contract: Contract, output: &str) -> Result<Summary, Box<dyn Error>> {
     let started = Instant::now();
     let compressed = BufReader::with_capacity(GZIP_BUFFER_BYTES, File::open(input)?);
     let xml = CountingReader::new(MultiGzDecoder::new(compressed));
-    let mut records = Records::new(
-        BufReader::with_capacity(XML_BUFFER_BYTES, xml),
-        data_type,
-        contract,
-    );
+    let mut records = Records::new(BufReader::with_capacity(XML_BUFFER_BYTES, xml), data_type, contract);
     let sink: Box<dyn Write> = match output {
         "-" => Box::new(io::stdout()),
         path => Box::new(File::create(path)?),

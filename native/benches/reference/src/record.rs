@@ -35,14 +35,7 @@ impl<R: BufRead> Records<R> {
     pub fn new(source: R, data_type: DataType, contract: Contract) -> Self {
         let mut reader = Reader::from_reader(source);
         reader.config_mut().allow_dangling_amp = true;
-        Self {
-            reader,
-            event: Vec::new(),
-            data_type,
-            contract,
-            open: Vec::new(),
-            depth: 0,
-        }
+        Self { reader, event: Vec::new(), data_type, contract, open: Vec::new(), depth: 0 }
     }
 
     pub fn get_ref(&self) -> &R {
@@ -51,14 +44,7 @@ impl<R: BufRead> Records<R> {
 
     /// The next record, or nothing after the root's end tag; an end inside the root is an error.
     pub fn next(&mut self) -> Result<Option<Record>, Box<dyn Error>> {
-        let Self {
-            reader,
-            event,
-            data_type,
-            contract,
-            open,
-            depth,
-        } = self;
+        let Self { reader, event, data_type, contract, open, depth } = self;
         loop {
             event.clear();
             match reader.read_event_into(event)? {
@@ -135,12 +121,7 @@ fn close(open: &mut [Element], name: &str, value: Value) -> Option<Map<String, V
 }
 
 /// Gives a finished record its id and its contract's form.
-fn record(
-    mut data: Map<String, Value>,
-    is_empty_tag: bool,
-    data_type: DataType,
-    contract: Contract,
-) -> Record {
+fn record(mut data: Map<String, Value>, is_empty_tag: bool, data_type: DataType, contract: Contract) -> Record {
     let id = match contract {
         // An empty tag brings no id under this contract, though its attribute stays in the data.
         Contract::Topic if is_empty_tag => data.get("id"),
@@ -149,11 +130,7 @@ fn record(
     let id = id.and_then(Value::as_str).unwrap_or("unknown").to_owned();
     match contract {
         Contract::Topic => {
-            if data_type.has_attribute_id()
-                && !is_empty_tag
-                && data.contains_key("@id")
-                && !data.contains_key("id")
-            {
+            if data_type.has_attribute_id() && !is_empty_tag && data.contains_key("@id") && !data.contains_key("id") {
                 data.insert("id".to_owned(), Value::String(id.clone()));
             }
         }

@@ -14,17 +14,8 @@ pub struct Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            records,
-            xml_bytes,
-            seconds,
-            cpu_seconds,
-            digest,
-        } = self;
-        write!(
-            f,
-            r#"{{"records":{records},"xmlBytes":{xml_bytes},"seconds":{seconds:.6},"#
-        )?;
+        let Self { records, xml_bytes, seconds, cpu_seconds, digest } = self;
+        write!(f, r#"{{"records":{records},"xmlBytes":{xml_bytes},"seconds":{seconds:.6},"#)?;
         write!(f, r#""cpuSeconds":{cpu_seconds:.6},"digest":"{digest}"}}"#)
     }
 }
@@ -55,10 +46,7 @@ impl<R: Read> Read for CountingReader<R> {
 
 /// User and system time of this process so far.
 pub fn cpu_seconds() -> f64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the call only writes to the struct it is handed.
     let status = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut time) };
     assert_eq!(status, 0, "the process clock is always there");

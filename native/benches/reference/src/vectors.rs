@@ -7,11 +7,7 @@ use crate::record::Records;
 /// The first body of a document of one record.
 fn body(data_type: &str, contract: Contract, record: &str) -> String {
     let xml = format!("<{data_type}>{record}</{data_type}>");
-    let mut records = Records::new(
-        xml.as_bytes(),
-        DataType::parse(data_type).unwrap(),
-        contract,
-    );
+    let mut records = Records::new(xml.as_bytes(), DataType::parse(data_type).unwrap(), contract);
     let record = records.next().unwrap().expect("one record");
     let mut out = Vec::new();
     Bodies::default().write(&record, &mut out).unwrap();
@@ -20,10 +16,7 @@ fn body(data_type: &str, contract: Contract, record: &str) -> String {
 
 fn expect(data_type: &str, xml: &str, topic: &str, fanout: &str) {
     assert_eq!(body(data_type, Contract::Topic, xml), format!("{topic}\n"));
-    assert_eq!(
-        body(data_type, Contract::Fanout, xml),
-        format!("{fanout}\n")
-    );
+    assert_eq!(body(data_type, Contract::Fanout, xml), format!("{fanout}\n"));
 }
 
 #[test]
@@ -68,11 +61,7 @@ fn an_empty_tag_has_an_id_in_fanout_only() {
 
 #[test]
 fn a_file_that_ends_inside_the_root_is_an_error() {
-    let mut records = Records::new(
-        &b"<artists><artist><id>1</id></artist>"[..],
-        DataType::Artists,
-        Contract::Topic,
-    );
+    let mut records = Records::new(&b"<artists><artist><id>1</id></artist>"[..], DataType::Artists, Contract::Topic);
     assert!(records.next().unwrap().is_some());
     assert!(records.next().is_err());
 }
