@@ -36,6 +36,9 @@ pub const LINE_FORM_BYTES_MAX: usize = 256;
 /// Names of open elements that a walk keeps; beyond it (and far beyond the depth limit) it counts.
 const NAMES_KEPT: usize = 4096;
 
+/// Bytes of a swallowed start tag's name that are kept to know its end tag by.
+const SWALLOWED_NAME_BYTES: usize = 64 << 10;
+
 /// An answer, or a wish for more bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
@@ -100,7 +103,10 @@ impl Frame {
             return Ok(false);
         }
         match tail.get(name.len()) {
-            Some(&b) => Ok(is_space(b) || b == b'>' || b == b'/'),
+            // A slash is part of the name unless it closes the tag.
+            Some(b'/') if tail.len() > name.len() + 1 || eof => Ok(tail.get(name.len() + 1) == Some(&b'>')),
+            Some(b'/') => Err(()),
+            Some(&b) => Ok(is_space(b) || b == b'>'),
             None if eof => Ok(false),
             None => Err(()),
         }
@@ -406,7 +412,7 @@ impl Walk {
             [b'<', b'!', b'[', ..] => (Inside::Mark(b"]]>"), 9),
             [b'<', b'/', ..] => (Inside::Tag { quote: 0, start: false }, 1),
             _ => {
-                let name = tail[1..].iter().take(frame.limits.name_bytes).take_while(|&&b| !is_space(b)).count();
+                let name = tail[1..].iter().take(SWALLOWED_NAME_BYTES).take_while(|&&b| !is_space(b)).count();
                 self.push(frame, &tail[1..1 + name], self.at);
                 (Inside::Tag { quote: 0, start: true }, 1)
             }

@@ -102,6 +102,7 @@ impl Isa for Scalar {
     }
     unsafe fn find_lt(p: *const u8, n: usize, base: u32, out: *mut u32) -> usize {
         let mut found = 0;
+        // SAFETY: the trait's.
         for i in (0..n).filter(|&i| unsafe { *p.add(i) } == b'<') {
             // SAFETY: the trait's.
             unsafe { *out.add(found) = base + i as u32 };

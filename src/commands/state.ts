@@ -38,14 +38,18 @@ export async function runStateReset(versions: readonly string[], flags: Flags, {
     const there = known.length === 0 ? "none" : known.join(", ");
     throw new DumpError("CONFIG_INVALID", `${root}: no state of ${unknown.join(", ")}; versions there: ${there}`);
   }
-  // Loaded late: the lock is in the addon, and the other commands work without it.
-  const { lockRoot } = await import("../state/lock.ts");
-  await using _lock = await lockRoot(root);
+  await using _lock = await lock(root);
   for (const version of new Set(versions)) {
     const kept = await new MarkerFile(root, version).keepBeside(keptName(version, new Date()));
     stdout.write(json ? `${JSON.stringify({ version, kept })}\n` : `✅ ${version} starts afresh; the old marker is kept as ${kept}\n`);
   }
   return EXIT_CODES.done.exit;
+}
+
+/** Loaded late: the lock is in the addon, and the other commands work without it. */
+async function lock(root: string): Promise<AsyncDisposable> {
+  const { lockRoot } = await import("../state/lock.ts");
+  return await lockRoot(root);
 }
 
 /** The folder of the state as `extract` finds it, for dumps that are named without a folder. */

@@ -60,8 +60,9 @@ export function startsWith(xml: Buffer, at: number, wanted: string | Buffer): bo
 
 /** Tells whether a name ends at `at`: white space, `>` or `/` stands there. */
 function endsName(xml: Buffer, at: number): boolean {
-  const byte = xml[at];
-  return byte === GT || byte === SLASH || isXmlSpace(byte);
+  // A slash is part of the name unless it closes the tag.
+  if (xml[at] === SLASH) return xml[at + 1] === GT;
+  return xml[at] === GT || isXmlSpace(xml[at]);
 }
 
 function text(xml: Buffer, at: number): Markup {
