@@ -99,7 +99,13 @@ export function pullPiece(handle: number, slot: Uint8Array): Piece;
 /** Makes running and later pulls return soon; safe from any thread. */
 export function stopSource(handle: number): void;
 /** What the opened file is now; size and the times tell whether it was written to. */
-export function sourceIdentity(handle: number): { readonly device: string; readonly inode: string; readonly size: number; readonly mtimeNs: string; readonly ctimeNs: string };
+export function sourceIdentity(handle: number): {
+  readonly device: string;
+  readonly inode: string;
+  readonly size: number;
+  readonly mtimeNs: string;
+  readonly ctimeNs: string;
+};
 export function closeSource(handle: number): void;
 /** Peak bytes that a source's native buffers held. */
 export function sourceMemory(handle: number): number;

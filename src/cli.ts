@@ -8,8 +8,8 @@ import { GENERATE_OPTIONS, runGenerate } from "./commands/generate.ts";
 import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts";
 import { runValidate } from "./commands/validate.ts";
 import { runVersion } from "./commands/version.ts";
-import { type Flags, wantsJson } from "./config.ts";
 import { envOf, flagOf, OPTION_KEYS, type OptionKey, optionOf } from "./config/options.ts";
+import { type Flags, wantsJson } from "./config.ts";
 import { DumpError, ERROR_CODES, systemCode } from "./errors.ts";
 import { isBrokenPipe } from "./sink/sink-errors.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -85,7 +85,10 @@ function buildProgram(finish: (code: number) => void): Command {
   }
   withOptions(generate, ["output"]).action(async (flags: Parameters<typeof runGenerate>[0]) => finish(await runGenerate(flags, context)));
 
-  program.command("demo").description("make a small synthetic dump in ./deadwax-demo and extract it").action(async () => finish(await runDemo(context)));
+  program
+    .command("demo")
+    .description("make a small synthetic dump in ./deadwax-demo and extract it")
+    .action(async () => finish(await runDemo(context)));
   program
     .command("version")
     .description("print the version")

@@ -68,10 +68,19 @@ export class Telemetry implements Disposable {
     for (const version of versions) this.#log.warn(`⚠️ Passing over version ${version}`);
   }
 
-  runStarted(run: { version: string; contract: string; sink: string; threads: number; files: readonly { name: string; dataType: DataType | null; size: number | null }[] }): void {
+  runStarted(run: {
+    version: string;
+    contract: string;
+    sink: string;
+    threads: number;
+    files: readonly { name: string; dataType: DataType | null; size: number | null }[];
+  }): void {
     for (const { name, dataType, size } of run.files) this.#files.set(name, emptyTotals(name, dataType, size));
     const { version, contract, sink, threads } = run;
-    this.#log.info({ version, contract, sink, threads }, `🚀 Extracting version ${version} (${contract}) into ${sink} with ${threads} ${threads === 1 ? "thread" : "threads"}`);
+    this.#log.info(
+      { version, contract, sink, threads },
+      `🚀 Extracting version ${version} (${contract}) into ${sink} with ${threads} ${threads === 1 ? "thread" : "threads"}`,
+    );
     const report = () => this.#log.info(progressMessage(this.#view()));
     const draw = () => this.#screen.drawBar(renderBar(this.#view(), this.#screen.columns));
     this.#view(); // the first sample of the speeds
@@ -111,7 +120,11 @@ export class Telemetry implements Disposable {
     file.state = "extracting";
     file.compressedBytes = file.skippedBytes = from?.compressedBytes ?? 0;
     if (from === null) this.#log.info({ file: name }, `🚀 Starting extraction of ${file.dataType ?? "records"} from ${name}`);
-    else this.#log.info({ file: name, ordinal: from.ordinal, offset: from.offset }, `🔄 Resuming ${name} at record ${from.ordinal} (byte ${from.offset} of the XML)`);
+    else
+      this.#log.info(
+        { file: name, ordinal: from.ordinal, offset: from.offset },
+        `🔄 Resuming ${name} at record ${from.ordinal} (byte ${from.offset} of the XML)`,
+      );
   }
 
   /** `rejectsKept`: the rejects stand in a file; else the log is the only place that says which they are. */
@@ -126,7 +139,10 @@ export class Telemetry implements Disposable {
     file.xmlBytes += batch.xmlBytes;
     file.compressedBytes = batch.compressedBytes;
     for (const { id, offset, kind, message } of batch.rejects) {
-      this.#log[rejectsKept ? "debug" : "warn"]({ file: name, id, offset, kind }, `⏭️ ${name}: record ${id ?? "without id"} at byte ${offset} rejected (${kind}): ${message}`);
+      this.#log[rejectsKept ? "debug" : "warn"](
+        { file: name, id, offset, kind },
+        `⏭️ ${name}: record ${id ?? "without id"} at byte ${offset} rejected (${kind}): ${message}`,
+      );
     }
   }
 
@@ -150,7 +166,8 @@ export class Telemetry implements Disposable {
       { file: name, dataType, read: records, written, rejected, empty, unknownIds, xmlBytes, seconds },
       `🎉 File processing complete for ${dataType ?? name}! Total records processed: ${records} (${formatElapsed(seconds)}${speed})`,
     );
-    if (rejected > 0) this.#log.warn({ file: name, rejected }, `⚠️ ${name}: ${formatCount(rejected)} malformed ${rejected === 1 ? "record" : "records"} rejected`);
+    if (rejected > 0)
+      this.#log.warn({ file: name, rejected }, `⚠️ ${name}: ${formatCount(rejected)} malformed ${rejected === 1 ? "record" : "records"} rejected`);
   }
 
   fileFailed(name: string, error: DumpError): void {
@@ -204,7 +221,19 @@ export function silentTelemetry(): Telemetry {
 
 function emptyTotals(name: string, dataType: DataType | null, size: number | null): Totals {
   return {
-    name, dataType, size, verifiedBytes: 0, skippedBytes: 0, compressedBytes: 0, xmlBytes: 0, records: 0, state: "waiting",
-    written: 0, rejected: 0, empty: 0, unknownIds: 0, checkpoints: 0,
+    name,
+    dataType,
+    size,
+    verifiedBytes: 0,
+    skippedBytes: 0,
+    compressedBytes: 0,
+    xmlBytes: 0,
+    records: 0,
+    state: "waiting",
+    written: 0,
+    rejected: 0,
+    empty: 0,
+    unknownIds: 0,
+    checkpoints: 0,
   };
 }

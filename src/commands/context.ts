@@ -1,6 +1,6 @@
 import type { ExtractReport, ExtractRequest } from "../discogs/request.ts";
-import type { Telemetry } from "../telemetry.ts";
 import type { TextOutput } from "../telemetry/screen.ts";
+import type { Telemetry } from "../telemetry.ts";
 
 /** The signals that stop a run. */
 export type StopSignal = "SIGINT" | "SIGTERM";
@@ -16,10 +16,7 @@ export interface Stop extends Disposable {
 }
 
 /** The application, as the commands call it. */
-export type Extract = (
-  request: ExtractRequest,
-  context: { stopping: AbortSignal; signal: AbortSignal; telemetry: Telemetry },
-) => Promise<ExtractReport>;
+export type Extract = (request: ExtractRequest, context: { stopping: AbortSignal; signal: AbortSignal; telemetry: Telemetry }) => Promise<ExtractReport>;
 
 /** What the process lends a command. */
 export interface CommandContext {

@@ -23,7 +23,9 @@ export async function runDemo(context: CommandContext): Promise<number> {
   const flags = { root, sink: `file:${records}`, state: root, contract: "topic", force: true, output: "text", logLevel: "info" };
   const exit = await runExtract([], flags, context);
   if (exit === EXIT_CODES.done.exit) {
-    stdout.write(`\nThe records are in ${join(records, DUMP.version)}, one JSON object a line:\n  head -n 1 ${join(records, DUMP.version, "releases.ndjson")}\n`);
+    stdout.write(
+      `\nThe records are in ${join(records, DUMP.version)}, one JSON object a line:\n  head -n 1 ${join(records, DUMP.version, "releases.ndjson")}\n`,
+    );
   }
   return exit;
 }

@@ -1,11 +1,11 @@
 import { type Config, type Flags, resolveExtractConfig } from "../config.ts";
+import { findDumps, toRequest } from "../discogs/plan.ts";
 import type { ExtractReport, ExtractRequest } from "../discogs/request.ts";
 import { DumpError } from "../errors.ts";
 import { Telemetry } from "../telemetry.ts";
 import type { CommandContext, Stop } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { renderReport } from "./report.ts";
-import { findDumps, toRequest } from "../discogs/plan.ts";
 
 /** `deadwax extract`: brings one version's records into a sink; resolves with the exit code. */
 export async function runExtract(files: readonly string[], flags: Flags, context: CommandContext): Promise<number> {

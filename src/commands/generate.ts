@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
-import type { Flags } from "../config.ts";
 import { count, type Parsed, text, versionDate, word } from "../config/units.ts";
+import type { Flags } from "../config.ts";
 import { DumpError } from "../errors.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";

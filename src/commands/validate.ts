@@ -1,6 +1,6 @@
-import { type Config, type Flags, resolveConfig } from "../config.ts";
 import { envOf, flagOf, OPTION_KEYS, type OptionKey, optionOf } from "../config/options.ts";
 import { hideSecrets } from "../config/secrets.ts";
+import { type Config, type Flags, resolveConfig } from "../config.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 

@@ -43,7 +43,11 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
   if (source !== null && input.dataType !== null) {
     await store?.apply({ type: "file-started", file: name, dataType: input.dataType, source, resumed: from !== null });
   }
-  telemetry.fileStarted(name, input.dataType, from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset, compressedBytes: from.resume.compressedOffset });
+  telemetry.fileStarted(
+    name,
+    input.dataType,
+    from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset, compressedBytes: from.resume.compressedOffset },
+  );
   let sent = batches;
   await using pieces = pool.pull(name, { ...sourceOptions(request), path: input.path, dataType: input.dataType, resume: from?.resume ?? null });
   assertVerified(name, source, pieces);

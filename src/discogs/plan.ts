@@ -1,8 +1,8 @@
 import { dirname, resolve } from "node:path";
 import type { Config } from "../config.ts";
-import type { ExtractRequest } from "./request.ts";
 import { DumpError } from "../errors.ts";
 import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
+import type { ExtractRequest } from "./request.ts";
 
 /** Finds the dumps that the settings name. */
 export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inputs {

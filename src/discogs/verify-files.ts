@@ -41,7 +41,10 @@ export async function verifyStreamed(input: InputFile, { request, pool, telemetr
   if (path === null || expected === null) return;
   const { sha256 } = await hashAndInflate(name, { path, sha256: true, inflate: false }, { request, pool, telemetry }, signal);
   if (sha256 === expected.sha256) return;
-  throw new DumpError("SOURCE_CORRUPT", `${path}: its SHA-256 is ${sha256}, ${expected.from} says ${expected.sha256}; what was extracted is not the published dump, download it again`);
+  throw new DumpError(
+    "SOURCE_CORRUPT",
+    `${path}: its SHA-256 is ${sha256}, ${expected.from} says ${expected.sha256}; what was extracted is not the published dump, download it again`,
+  );
 }
 
 function hashAndInflate(

@@ -1,5 +1,5 @@
 import { Piscina } from "piscina";
-import { closeSource, closeVerify, type Piece, openSource, openVerify, type SourceOptions, type VerifyStep } from "../../native/index.js";
+import { closeSource, closeVerify, openSource, openVerify, type Piece, type SourceOptions, type VerifyStep } from "../../native/index.js";
 import { DumpError } from "../errors.ts";
 import type { DataType, ResumePoint } from "../model.ts";
 import { openingError, toDumpError } from "./fault.ts";

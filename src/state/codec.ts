@@ -54,11 +54,7 @@ export function serialiseMarker(marker: Marker): string {
     throw new DumpError("INTERNAL", `state marker of version ${marker.current_version} would be invalid: ${firstIssue(valid.error)}`);
   }
   const { markerVersion, ...rest } = valid.data.deadwax;
-  const text = JSON.stringify(
-    { ...valid.data, deadwax: { markerVersion, checksum: checksumOf(valid.data), ...rest } },
-    null,
-    2,
-  );
+  const text = JSON.stringify({ ...valid.data, deadwax: { markerVersion, checksum: checksumOf(valid.data), ...rest } }, null, 2);
   if (Buffer.byteLength(text) >= MARKER_BYTES_MAX) {
     throw new DumpError("INTERNAL", `state marker of version ${marker.current_version} would be larger than ${MARKER_BYTES_MAX} bytes`);
   }

@@ -120,9 +120,7 @@ export class MarkerFile {
 export async function listMarkers(root: string): Promise<{ readonly version: string; readonly path: string }[]> {
   const [prefix = "", suffix = ""] = markerName("\0").split("\0");
   try {
-    const names = (await readdir(root)).filter(
-      (name) => name.startsWith(prefix) && name.endsWith(suffix) && name.length > prefix.length + suffix.length,
-    );
+    const names = (await readdir(root)).filter((name) => name.startsWith(prefix) && name.endsWith(suffix) && name.length > prefix.length + suffix.length);
     return names.sort().map((name) => ({ version: name.slice(prefix.length, -suffix.length), path: join(root, name) }));
   } catch (error) {
     if (systemCode(error) === "ENOENT") return [];
@@ -180,7 +178,7 @@ const REMEDIES: { readonly [code: string]: string } = {
 export function unusable(path: string, what: string, error: unknown): DumpError {
   if (error instanceof DumpError) return error;
   const code = systemCode(error);
-  const why = code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : (error instanceof Error ? oneLine(error.message, WHY_CHARS_MAX) : "unknown");
+  const why = code !== undefined && /^E[A-Z0-9]+$/.test(code) ? code : error instanceof Error ? oneLine(error.message, WHY_CHARS_MAX) : "unknown";
   const remedy = REMEDIES[code ?? ""] ?? "look at the folder and its disk, or keep state elsewhere with --state";
   return new DumpError("STATE_UNWRITABLE", `state ${path} ${what} (${why}): ${remedy}`, { cause: error });
 }

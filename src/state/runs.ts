@@ -8,9 +8,9 @@ import {
   type ProgressEntry,
   pendingDownload,
   pendingPhases,
+  RUNS_MAX,
   type RunKey,
   type RunPhases,
-  RUNS_MAX,
   type RunState,
 } from "./marker.ts";
 

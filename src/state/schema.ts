@@ -1,6 +1,6 @@
 /** The marker's shape as zod sees it: `markerSchema` for what we write and read back, `upstreamSchema` for what upstream wrote. */
 import { z } from "zod";
-import { CONTRACTS, type Checkpoint, DATA_TYPES } from "../model.ts";
+import { type Checkpoint, CONTRACTS, DATA_TYPES } from "../model.ts";
 import { type FileState, MARKER_VERSION, type Marker, METADATA_VERSION, type OwnState, type RunState, STATUSES } from "./marker.ts";
 
 /** Most characters of a checkpoint's window: 32 KiB that deflate could not shrink, in base64, and some room. */
@@ -178,10 +178,7 @@ export const upstreamSchema = z
         files_total: anyCount,
         bytes_downloaded: anyCount,
         downloads_by_file: z
-          .record(
-            z.string(),
-            z.object({ status: anyStatus, bytes_downloaded: anyCount, started_at: anyTime, completed_at: anyTime, checksum: anySha256 }),
-          )
+          .record(z.string(), z.object({ status: anyStatus, bytes_downloaded: anyCount, started_at: anyTime, completed_at: anyTime, checksum: anySha256 }))
           .default({}),
         errors: anyErrors,
       })

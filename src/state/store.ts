@@ -1,7 +1,7 @@
 /** The state of one version for one run: what the application asks before it works, and tells while it does. */
 import { DumpError } from "../errors.ts";
 import type { FileIdentity } from "../model.ts";
-import { type DecideOptions, type Decision, decide, outcome, type Outcome, pendingFiles, type ResumeInfo, resumeInfo } from "./decide.ts";
+import { type DecideOptions, type Decision, decide, type Outcome, outcome, pendingFiles, type ResumeInfo, resumeInfo } from "./decide.ts";
 import { provenanceChange } from "./download-phase.ts";
 import type { StateEvent } from "./events.ts";
 import { type DiskSteps, diskSteps, MarkerFile } from "./file.ts";

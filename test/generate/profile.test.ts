@@ -41,7 +41,11 @@ const RELEASE_ELEMENTS: Record<Form, Spread> = {
 };
 const RELEASE_DEPTH = spread(5.4, 5, 5, 5, 6, 6, 6);
 /** Share of the releases that are nested so deep; the others are 0.2 % with credits of sub-tracks. */
-const RELEASE_DEPTH_SHARES = new Map([[4, 0.021], [5, 0.558], [6, 0.419]]);
+const RELEASE_DEPTH_SHARES = new Map([
+  [4, 0.021],
+  [5, 0.558],
+  [6, 0.419],
+]);
 
 let folder: string;
 const dumps = new Map<string, Buffer>();
@@ -104,12 +108,16 @@ describe.each(FORMS)("in the form of %s", (form) => {
   });
 });
 
-test("releases compress like real ones", () => {
-  const xml = taken(dumps, "2026", "releases");
-  const ratio = xml.length / gzipSync(xml, { level: 6 }).length;
-  expect(ratio).toBeGreaterThan(4.5);
-  expect(ratio).toBeLessThan(6.5);
-}, TIMEOUT_MS);
+test(
+  "releases compress like real ones",
+  () => {
+    const xml = taken(dumps, "2026", "releases");
+    const ratio = xml.length / gzipSync(xml, { level: 6 }).length;
+    expect(ratio).toBeGreaterThan(4.5);
+    expect(ratio).toBeLessThan(6.5);
+  },
+  TIMEOUT_MS,
+);
 
 test("about half of the artists and two thirds of the labels have nothing but id, name and quality", () => {
   const bare = (root: Root) => {

@@ -46,7 +46,10 @@ function nesting(record: string): { elements: number; depth: number } {
 export function shapeOf(xml: Buffer, root: string): Shape {
   const name = root.slice(0, -1);
   // One character a byte, so that lengths are bytes.
-  const records = xml.toString("latin1").split(new RegExp(`\\n(?=<${name}[ >]|</${root}>)`)).slice(1, -1);
+  const records = xml
+    .toString("latin1")
+    .split(new RegExp(`\\n(?=<${name}[ >]|</${root}>)`))
+    .slice(1, -1);
   const found = records.map(nesting);
   const depths = found.map((record) => record.depth);
   const depthShares = new Map<number, number>();

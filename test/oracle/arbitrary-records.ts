@@ -8,7 +8,28 @@ export function utf8(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
-const WORDS = ["a", "The", "Jesper Dahlbäck", "日本語", "🎵 x", "12\"", "it's", "R & B", "<b>", "A > B", "line\nline", "tab\there", " padded ", "Ω\u00a0Ω", "e\u0301", "[a=Svek]", "x]]y", "", "?", "http://x.y/?a=1&b=2"];
+const WORDS = [
+  "a",
+  "The",
+  "Jesper Dahlbäck",
+  "日本語",
+  "🎵 x",
+  '12"',
+  "it's",
+  "R & B",
+  "<b>",
+  "A > B",
+  "line\nline",
+  "tab\there",
+  " padded ",
+  "Ω\u00a0Ω",
+  "e\u0301",
+  "[a=Svek]",
+  "x]]y",
+  "",
+  "?",
+  "http://x.y/?a=1&b=2",
+];
 
 const word = fc.oneof({ weight: 4, arbitrary: fc.constantFrom(...WORDS) }, fc.string({ maxLength: 12 }));
 
@@ -50,23 +71,68 @@ function some(...parts: Xml[]): Xml {
 }
 
 const credit = element("artist", {}, some(leaf("id", id), leaf("name"), leaf("anv"), leaf("join"), leaf("role"), leaf("tracks")));
-const images = element("images", {}, many(element("image", { type: fc.constantFrom("primary", "secondary"), uri: fc.constant(""), width: id }, fc.constant(""))));
+const images = element(
+  "images",
+  {},
+  many(element("image", { type: fc.constantFrom("primary", "secondary"), uri: fc.constant(""), width: id }, fc.constant(""))),
+);
 const urls = element("urls", {}, many(leaf("url")));
 const names = (container: string): Xml => element(container, {}, many(fc.oneof(leaf("name", plainText, { id }), leaf("name"))));
 const genres = element("genres", {}, many(leaf("genre")));
 const styles = element("styles", {}, many(leaf("style")));
-const videos = element("videos", {}, many(element("video", { src: plainText, duration: id, embed: fc.constantFrom("true", "false") }, some(leaf("title"), leaf("description")))));
-const members = fc.oneof(names("members"), element("members", {}, many(fc.tuple(leaf("id", id), leaf("name", plainText, { id })).map((pair) => pair.join("")))));
+const videos = element(
+  "videos",
+  {},
+  many(element("video", { src: plainText, duration: id, embed: fc.constantFrom("true", "false") }, some(leaf("title"), leaf("description")))),
+);
+const members = fc.oneof(
+  names("members"),
+  element("members", {}, many(fc.tuple(leaf("id", id), leaf("name", plainText, { id })).map((pair) => pair.join("")))),
+);
 const subTracks = element("sub_tracks", {}, many(element("track", {}, some(leaf("position"), leaf("title")))));
 const track = element("track", {}, some(leaf("position"), leaf("title"), leaf("duration"), element("artists", {}, many(credit)), subTracks));
 const format = element("format", { name: plainText, qty: id, text: plainText }, some(element("descriptions", {}, many(leaf("description")))));
 const series = element("series", {}, many(element("series", { name: plainText, catno: plainText, id }, fc.constant(""))));
 
-const ARTIST = element("artist", {}, some(images, leaf("id", id), leaf("name"), leaf("realname"), leaf("profile"), leaf("data_quality"), urls, element("namevariations", {}, many(leaf("name"))), names("aliases"), members, names("groups")));
+const ARTIST = element(
+  "artist",
+  {},
+  some(
+    images,
+    leaf("id", id),
+    leaf("name"),
+    leaf("realname"),
+    leaf("profile"),
+    leaf("data_quality"),
+    urls,
+    element("namevariations", {}, many(leaf("name"))),
+    names("aliases"),
+    members,
+    names("groups"),
+  ),
+);
 
-const LABEL = element("label", {}, some(images, leaf("id", id), leaf("name"), leaf("contactinfo"), leaf("profile"), leaf("data_quality"), leaf("parentLabel", plainText, { id }), urls, element("sublabels", {}, many(leaf("label", plainText, { id })))));
+const LABEL = element(
+  "label",
+  {},
+  some(
+    images,
+    leaf("id", id),
+    leaf("name"),
+    leaf("contactinfo"),
+    leaf("profile"),
+    leaf("data_quality"),
+    leaf("parentLabel", plainText, { id }),
+    urls,
+    element("sublabels", {}, many(leaf("label", plainText, { id }))),
+  ),
+);
 
-const MASTER = element("master", { id }, some(leaf("main_release", id), images, element("artists", {}, many(credit)), genres, styles, leaf("year", id), leaf("title"), leaf("data_quality"), videos));
+const MASTER = element(
+  "master",
+  { id },
+  some(leaf("main_release", id), images, element("artists", {}, many(credit)), genres, styles, leaf("year", id), leaf("title"), leaf("data_quality"), videos),
+);
 
 const releaseContent = some(
   images,

@@ -67,17 +67,19 @@ function oddDocument(dataType: DataType): fc.Arbitrary<string> {
 /** Records of a few tags: damage to them decides where reading resumes, and not much else happens. */
 function smallDocument(dataType: DataType): fc.Arbitrary<string> {
   const name = dataType.slice(0, -1);
-  const record = fc.nat({ max: 99 }).chain((id) =>
-    fc.constantFrom(
-      `<${name}><id>${id}</id></${name}>`,
-      `<${name} id="${id}"></${name}>`,
-      `<${name} id="${id}"/>`,
-      `<${name}><id>${id}</id><x>t</x></${name}>`,
-      `<${name}><id>${id}</id><sublabels><label id="7">A</label><label id="8">B</label></sublabels></${name}>`,
-      `<${name}><id>${id}</id><sublabels>\n<label id="7">A</label>\n<label id="8">B</label>\n</sublabels></${name}>`,
-      `<${name}><id>${id}</id><artists><artist><id>1</id></artist></artists></${name}>`,
-    ),
-  );
+  const record = fc
+    .nat({ max: 99 })
+    .chain((id) =>
+      fc.constantFrom(
+        `<${name}><id>${id}</id></${name}>`,
+        `<${name} id="${id}"></${name}>`,
+        `<${name} id="${id}"/>`,
+        `<${name}><id>${id}</id><x>t</x></${name}>`,
+        `<${name}><id>${id}</id><sublabels><label id="7">A</label><label id="8">B</label></sublabels></${name}>`,
+        `<${name}><id>${id}</id><sublabels>\n<label id="7">A</label>\n<label id="8">B</label>\n</sublabels></${name}>`,
+        `<${name}><id>${id}</id><artists><artist><id>1</id></artist></artists></${name}>`,
+      ),
+    );
   return fc.tuple(fc.array(record, { minLength: 1, maxLength: RECORDS_MAX }), layout).map(([records, { gap, last }]) => {
     return `<${dataType}>${records.map((xml) => gap + xml).join("")}${last}</${dataType}>\n`;
   });

@@ -167,7 +167,8 @@ function firstElement(xml: Buffer, start: number, rootName: Buffer): { start: nu
     const markup = nextMarkup(xml, at, NO_LANDMARKS);
     if (markup === null || (markup.kind === "end" && markup.name.equals(rootName))) return null;
     if (markup.kind === "start") return markup;
-    if (markup.kind === "cut") return /^<[^!?/]/s.test(xml.toString("latin1", markup.start, markup.start + 2)) ? { start: markup.start, name: openName(xml, markup.start) } : null;
+    if (markup.kind === "cut")
+      return /^<[^!?/]/s.test(xml.toString("latin1", markup.start, markup.start + 2)) ? { start: markup.start, name: openName(xml, markup.start) } : null;
     at = markup.end;
   }
 }

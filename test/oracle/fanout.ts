@@ -1,9 +1,9 @@
 import { isUtf8 } from "node:buffer";
 import type { DataType } from "../../src/model.ts";
 import { decode, isBlank, readReference } from "./characters.ts";
-import { type Chunk, type Element, chunks, countedAttributes } from "./element.ts";
+import { type Chunk, chunks, countedAttributes, type Element } from "./element.ts";
 import { normalise } from "./normalise.ts";
-import { type JsonObject, type JsonValue, addChildren, usableId } from "./value.ts";
+import { addChildren, type JsonObject, type JsonValue, usableId } from "./value.ts";
 
 /** What a record is in the fanout contract, or null where it is not an object. */
 export function fanoutRecord(element: Element, dataType: DataType): { id: string | null; record: JsonObject } | null {

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { CONTRACTS, type Contract, DATA_TYPES, type DataType } from "../../src/model.ts";
 
 /** What must come out of a fixture in one contract; for `fatal`, `bodies` and `rejects` are those before the fault. */

@@ -1,7 +1,7 @@
 import { decode, trim } from "./characters.ts";
 import type { DocumentShape } from "./document.ts";
-import { type Chunk, type Element, chunks, countedAttributes } from "./element.ts";
-import { type Markup, landmarkAt, nextMarkup } from "./scanner.ts";
+import { type Chunk, chunks, countedAttributes, type Element } from "./element.ts";
+import { landmarkAt, type Markup, nextMarkup } from "./scanner.ts";
 
 type StartTag = Extract<Markup, { kind: "start" }>;
 

@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import type { DataType } from "../../src/model.ts";
 import { decode, readReference, trim } from "./characters.ts";
-import { type Chunk, type Element, chunks, countedAttributes } from "./element.ts";
-import { type JsonObject, type JsonValue, addChildren, usableId } from "./value.ts";
+import { type Chunk, chunks, countedAttributes, type Element } from "./element.ts";
+import { addChildren, type JsonObject, type JsonValue, usableId } from "./value.ts";
 
 /** What a record is in the topic contract, or null where it is not an object. */
 export function topicRecord(element: Element, dataType: DataType): { id: string | null; record: JsonObject } | null {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { decode } from "./characters.ts";
-import { type Element, children } from "./element.ts";
+import { children, type Element } from "./element.ts";
 
 /** A JSON object; a Map, so that no key is special. */
 export type JsonObject = Map<string, JsonValue>;

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
@@ -27,7 +27,9 @@ export interface CorpusFile {
 /** Every dump excerpt at the top of the corpus, in order of name; empty without a corpus. */
 export function corpusFiles(): CorpusFile[] {
   if (corpusFolder === null) return [];
-  const names = readdirSync(corpusFolder).filter((name) => name.endsWith(".xml.gz")).sort();
+  const names = readdirSync(corpusFolder)
+    .filter((name) => name.endsWith(".xml.gz"))
+    .sort();
   return names.map((name) => ({
     name,
     stem: name.slice(0, -".xml.gz".length),
