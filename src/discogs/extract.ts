@@ -89,9 +89,13 @@ async function inPhase<T>({ store, request, signal }: RunContext, phase: "downlo
   } catch (error) {
     if (!(error instanceof FileError)) throw error;
     const { cause, file } = error;
-    const inSink = cause instanceof DumpError && cause.code.startsWith("SINK_");
-    // The first failure is the one to tell, so that one that cannot be saved is left at that.
-    if (!signal.aborted) await store?.apply({ type: "phase-failed", phase: inSink ? "publishing" : phase, error: cause.message, file }).catch(() => {});
+    if (signal.aborted) throw cause;
+    // A file that its sink does not take is neither processed nor published.
+    const phases = cause instanceof DumpError && cause.code.startsWith("SINK_") ? ([phase, "publishing"] as const) : [phase];
+    for (const failed of phases) {
+      // The first failure is the one to tell, so that one that cannot be saved is left at that.
+      await store?.apply({ type: "phase-failed", phase: failed, error: cause.message, file }).catch(() => {});
+    }
     throw cause;
   }
 }
@@ -108,11 +112,17 @@ class FileError extends Error {
   }
 }
 
-async function ofFile<T>(input: InputFile, { telemetry, signal }: RunContext, work: () => Promise<T>): Promise<T> {
+/** Tells of failures beside the one that ends the run and is told by whoever called. */
+function tellFurther({ telemetry, signal }: RunContext): (error: unknown) => void {
+  return (error) => {
+    if (error instanceof FileError && error.cause instanceof DumpError && !signal.aborted) telemetry.fileFailed(error.file, error.cause);
+  };
+}
+
+async function ofFile<T>(input: InputFile, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof DumpError && !signal.aborted) telemetry.fileFailed(input.name, error);
     throw new FileError(input.name, error instanceof Error ? error : new Error(String(error)));
   }
 }
@@ -120,16 +130,16 @@ async function ofFile<T>(input: InputFile, { telemetry, signal }: RunContext, wo
 async function verifyAll(todo: readonly InputFile[], run: RunContext): Promise<Map<string, SourceState | null>> {
   const { store, request, stopping, signal } = run;
   const sources = new Map<string, SourceState | null>();
-  await mapBounded(todo, request.filesAtOnce, (input) =>
-    ofFile(input, run, async () => {
+  const work = (input: InputFile) =>
+    ofFile(input, async () => {
       const source = await ensureSound(input, { ...run, signal: AbortSignal.any([stopping, signal]) }).catch((error: unknown) => {
         if (stopping.aborted && !signal.aborted) return null; // nothing was begun that a restart would miss
         throw error;
       });
       sources.set(input.name, source);
       if (source !== null && input.dataType !== null) await store?.apply({ type: "file-present", file: input.name, dataType: input.dataType, source });
-    }),
-  );
+    });
+  await mapBounded(todo, request.filesAtOnce, work, tellFurther(run));
   return sources;
 }
 
@@ -139,15 +149,16 @@ async function extractAll(
   types: Partial<Record<DataType, TypeReport>>,
   run: RunContext,
 ): Promise<void> {
-  await mapBounded(todo, run.request.filesAtOnce, async (input) => {
+  const work = async (input: InputFile) => {
     if (run.stopping.aborted) return;
-    const { outcome, report } = await ofFile(input, run, async (): Promise<FileResult> => {
+    const { outcome, report } = await ofFile(input, async (): Promise<FileResult> => {
       const result = await extractFile(input, sources.get(input.name) ?? null, run);
       if (run.request.verify === "stream" && result.outcome.how === "end") await verifyStreamed(input, run);
       return result;
     });
     if (outcome.dataType !== null) types[outcome.dataType] = report;
-  });
+  };
+  await mapBounded(todo, run.request.filesAtOnce, work, tellFurther(run));
 }
 
 /** The report of a file that an earlier run has completed. */

@@ -3,7 +3,7 @@ import { mkdir, readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { lockFile, unlockFile } from "../../native/index.js";
-import { DumpError, systemCode } from "../errors.ts";
+import { DumpError } from "../errors.ts";
 import { unusable } from "./file.ts";
 import { oneLine } from "./one-line.ts";
 
@@ -34,7 +34,7 @@ export async function lockRoot(root: string): Promise<AsyncDisposable> {
 
 /** The addon's errors carry the system's code at the start of their message, since they carry nothing else. */
 function named(error: unknown): unknown {
-  const code = error instanceof Error && systemCode(error) === undefined ? /^E[A-Z]+(?=:)/.exec(error.message)?.[0] : undefined;
+  const code = error instanceof Error ? /^E[A-Z]+(?=:)/.exec(error.message)?.[0] : undefined;
   return code === undefined ? error : Object.assign(new Error((error as Error).message, { cause: error }), { code });
 }
 
