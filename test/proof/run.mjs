@@ -1,4 +1,5 @@
-// `npm run proof [-- --seed S] [-- --only NAME]`: the system tests at full size; what they measured goes to docs/proof.json.
+// `npm run proof [-- --seed S] [-- --only NAME]`: the system tests, the fuzzing and the benches at full size; what they measured goes to
+// docs/proof.json. With `--only` just the system tests of that name.
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +15,11 @@ if (!Number.isSafeInteger(seed) || seed < 0 || seed >= 2 ** 31) {
   process.stderr.write(`--seed ${values.seed}: give a whole number below 2^31\n`);
   process.exit(2);
 }
+
+const RUST_CASES = 3000;
+const FUZZ_SECONDS = 30;
+const OUTPUT_BYTES_MAX = 64 * 2 ** 20;
+const OUTPUT_SHOWN_CHARS = 4000;
 
 // What is proven is this tree, at the sizes of a proof.
 const { DEADWAX_CLI: _cli, DEADWAX_CASES: _cases, ...environment } = process.env;
@@ -31,13 +37,36 @@ try {
     stdio: "inherit",
     env: { ...environment, DEADWAX_PROOF: "1", DEADWAX_SEED: String(seed), DEADWAX_FIGURES: figures },
   });
-  const proof = { ...origin(), seed, date: started.toISOString(), seconds: Math.round((Date.now() - started) / 1000), ...outcome(), figures: measured() };
+  const whole = values.only === undefined;
+  const rust = whole ? fuzz() : null;
+  const bench = whole ? await benches() : null;
+  const proof = { ...origin(), seed, date: started.toISOString(), seconds: Math.round((Date.now() - started) / 1000), ...outcome(), rust, bench, figures: measured() };
   mkdirSync(join(ROOT, "docs"), { recursive: true });
   writeFileSync(join(ROOT, "docs/proof.json"), `${JSON.stringify(proof, null, 2)}\n`);
   process.stdout.write(`proof: ${proof.passed} passed, ${proof.failed} failed, ${proof.skipped} skipped; see docs/proof.json\n`);
-  process.exitCode = status ?? 1;
+  process.exitCode = status === 0 && (rust === null || rust.failed === 0) ? 0 : 1;
 } finally {
   rmSync(folder, { recursive: true, force: true });
+}
+
+/** The Rust tests with many cases, and every fuzz target for a minute. */
+function fuzz() {
+  const args = ["test", "--release", "--locked", "--manifest-path", join(ROOT, "native/Cargo.toml"), "--", "--nocapture"];
+  const env = { ...environment, DEADWAX_SEED: String(seed), DEADWAX_CASES: String(RUST_CASES), DEADWAX_FUZZ_SECONDS: String(FUZZ_SECONDS) };
+  const { stdout, stderr } = spawnSync("cargo", args, { cwd: ROOT, encoding: "utf8", env, maxBuffer: OUTPUT_BYTES_MAX });
+  const sum = (word) => [...stdout.matchAll(new RegExp(`(\\d+) ${word}`, "g"))].reduce((total, [, n]) => total + Number(n), 0);
+  const runs = [...`${stdout}\n${stderr}`.matchAll(/^(\w+): (\d+) runs, seed (\d+)$/gm)].map(([, target, n, of]) => ({ target, runs: Number(n), seed: of }));
+  const result = { passed: sum("passed"), failed: sum("failed"), cases: RUST_CASES, fuzzSeconds: FUZZ_SECONDS, fuzz: runs };
+  process.stdout.write(`proof: Rust ${result.passed} passed, ${result.failed} failed\n`);
+  if (result.failed > 0 || result.passed === 0) process.stdout.write(stdout.slice(-OUTPUT_SHOWN_CHARS));
+  return result;
+}
+
+/** The benches against what people would use instead; they throw on a wrong result. */
+async function benches() {
+  execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(ROOT, "bench/tsconfig.json")], { stdio: "inherit" });
+  const { measure, FULL_RUN, BENCH_FOLDER } = await import(new URL("../../bench/dist/measure.js", import.meta.url));
+  return await measure({ ...FULL_RUN, folder: BENCH_FOLDER, log: (line) => process.stdout.write(`${line}\n`) });
 }
 
 /** What was proven, and on what. */
