@@ -1,4 +1,4 @@
-import { ParsePool } from "../../dist/parse/pool.js";
+import type { ParsePool } from "../../dist/parse/pool.js";
 import type { Contract, DataType } from "../../src/model.ts";
 
 /** What came out of one file, as the edge cases judge it. */

@@ -40,7 +40,16 @@ try {
   const whole = values.only === undefined;
   const rust = whole ? fuzz() : null;
   const bench = whole ? await benches() : null;
-  const proof = { ...origin(), seed, date: started.toISOString(), seconds: Math.round((Date.now() - started) / 1000), ...outcome(), rust, bench, figures: measured() };
+  const proof = {
+    ...origin(),
+    seed,
+    date: started.toISOString(),
+    seconds: Math.round((Date.now() - started) / 1000),
+    ...outcome(),
+    rust,
+    bench,
+    figures: measured(),
+  };
   mkdirSync(join(ROOT, "docs"), { recursive: true });
   writeFileSync(join(ROOT, "docs/proof.json"), `${JSON.stringify(proof, null, 2)}\n`);
   process.stdout.write(`proof: ${proof.passed} passed, ${proof.failed} failed, ${proof.skipped} skipped; see docs/proof.json\n`);
