@@ -273,7 +273,7 @@ fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Pie
         Ok(raw)
     });
     shared.peak.fetch_max(worker.buffer.capacity(), Ordering::Relaxed);
-    let raw = raw.unwrap_or_else(|fault| Raw { fault: Some(fault), ..Raw::default() });
+    let raw = raw.unwrap_or_else(|fault| Raw { seq: lock(&shared.source).give_up(), fault: Some(fault), ..Raw::default() });
     parse_piece(worker, raw, frame, shared.contract, shared.rejects, slot)
 }
 

@@ -246,11 +246,13 @@ impl Reader {
         }
         let mut done = 0;
         match self.fill_counted(out, &mut done) {
-            Err(fault) if done > 0 && fault.code != Code::Stopped => self.fault = Some(fault),
-            Err(fault) => return Err(fault),
-            Ok(()) => {}
+            Ok(()) => Ok(done),
+            Err(fault) if fault.code == Code::Stopped => Err(fault),
+            Err(fault) => {
+                self.fault = Some(fault.clone());
+                if done > 0 { Ok(done) } else { Err(fault) }
+            }
         }
-        Ok(done)
     }
 
     fn fill_counted(&mut self, out: &mut [u8], count: &mut usize) -> Result<(), Fault> {

@@ -175,6 +175,12 @@ impl Source {
         self.phase = Phase::Content;
     }
 
+    /// Ends the source after a panic: the number of the piece that it was in.
+    pub fn give_up(&mut self) -> u64 {
+        self.phase = Phase::Over;
+        self.seq.saturating_sub(1)
+    }
+
     pub fn frame(&self) -> Option<&Frame> {
         self.frame.as_ref().map(|(frame, _)| frame)
     }
@@ -248,8 +254,8 @@ impl Source {
 
     fn fill_piece(&mut self, buffer: &mut Buffer, raw: &mut Raw) -> Result<(), Fault> {
         let mut target = self.chunk;
-        let mut broken = None;
         loop {
+            let mut broken = None;
             let eof = match self.fill(buffer, target) {
                 Ok(eof) => eof,
                 Err(fault) if fault.code == Code::Stopped => return Err(fault),
@@ -259,11 +265,13 @@ impl Source {
                     false
                 }
             };
-            if self.advance(buffer, raw, eof)? {
-                return broken.map_or(Ok(()), Err);
-            }
-            if let Some(fault) = broken {
-                return Err(fault);
+            let whole = self.advance(buffer, raw, eof)?;
+            match broken {
+                // What the splitter left behind the piece comes with the next one, which meets the fault again.
+                Some(_) if whole && raw.read > 0 => return Ok(()),
+                Some(fault) => return Err(fault),
+                None if whole => return Ok(()),
+                None => {}
             }
             if target > self.limits.record_bytes + self.chunk {
                 return Err(Fault::new(
@@ -385,6 +393,8 @@ impl Source {
                 buffer.drop_front(drop);
                 walk.shift(drop);
                 raw.base += drop as u64;
+                // Should the file break here, there is nothing in the piece.
+                (raw.start, raw.end) = (0, 0);
             }
             let target = (buffer.len + self.chunk).max(self.chunk);
             let eof = self.fill(buffer, target)?;

@@ -7,9 +7,14 @@ import { byteSize, count, flag, lenientU64, text, word } from "./units.ts";
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
-const GIB = 2 ** 30;
 const TIB = 2 ** 40;
 const THREADS_MAX = 256;
+/** What the addon takes as a count. */
+const U32_MAX = 2 ** 32 - 1;
+/** A timer that waits longer fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+/** A record of this size becomes a body of less than 4 GiB, whatever it holds. */
+const RECORD_BYTES_MAX = 256 * MIB;
 
 /** A URL that a sink takes; opening does not touch the destination. */
 const sinkUrl = text.superRefine((url, context) => {
@@ -145,21 +150,21 @@ export const OPTIONS = {
   },
   checkpointRecords: {
     argument: "N",
-    schema: count(1),
+    schema: count(1, U32_MAX),
     fallback: "5000",
     unit: "records",
     meaning: "a checkpoint is due after so many records",
   },
   checkpointMs: {
     argument: "MS",
-    schema: count(1),
+    schema: count(1, U32_MAX),
     fallback: "2000",
     unit: "milliseconds",
     meaning: "or after so much time, whichever comes first",
   },
   drainTimeoutMs: {
     argument: "MS",
-    schema: count(0),
+    schema: count(0, TIMER_MS_MAX),
     fallback: "10000",
     unit: "milliseconds",
     meaning: "time to reach a checkpoint after a signal, before work is broken off",
@@ -180,7 +185,7 @@ export const OPTIONS = {
   },
   maxRecordBytes: {
     argument: "BYTES",
-    schema: byteSize(KIB, GIB),
+    schema: byteSize(KIB, RECORD_BYTES_MAX),
     fallback: "64MiB",
     unit: "bytes",
     meaning: "size of a record; a larger one is rejected",

@@ -5,7 +5,7 @@ import { ParsePool } from "../parse/pool.ts";
 import { Tally } from "../tally.ts";
 import { silentTelemetry } from "../telemetry.ts";
 import { type DumpRecord, parseRecord } from "./dump-record.ts";
-import { sourceOptions } from "./extract-file.ts";
+import { assertVerified, sourceOptions } from "./extract-file.ts";
 import { findDumps, toRequest } from "./plan.ts";
 import { ensureSound, verifyStreamed } from "./verify-files.ts";
 
@@ -49,9 +49,13 @@ export async function* extract(path: string, options: ExtractOptions = {}): Asyn
   using telemetry = silentTelemetry();
   const context = { request, pool, store: null, telemetry, signal };
   for (const input of request.inputs) {
-    await ensureSound(input, context);
+    const source = await ensureSound(input, context);
     const tally = new Tally(null, null);
     await using pieces = pool.pull(input.name, { ...sourceOptions(request), path: input.path, dataType: input.dataType, resume: null });
+    assertVerified(input.name, source, pieces);
+    const stop = () => pieces.stop();
+    signal.addEventListener("abort", stop);
+    using _deaf = { [Symbol.dispose]: () => signal.removeEventListener("abort", stop) };
     for await (const piece of pieces) {
       try {
         signal.throwIfAborted();
@@ -64,7 +68,9 @@ export async function* extract(path: string, options: ExtractOptions = {}): Asyn
         piece.release();
       }
     }
+    signal.throwIfAborted();
     tally.assertConserved(input.name);
+    assertVerified(input.name, source, pieces);
     if (request.verify === "stream") await verifyStreamed(input, context);
   }
 }

@@ -38,14 +38,18 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
   const { name } = input;
   const folder = outputFolder(sink, request.version) ?? request.stateRoot;
   const started = performance.now();
-  const { checkpoint: from, batches, opened } = await resumePoint(input, source, folder, run);
-  await using held = opened ?? nothing;
-  if (source !== null && input.dataType !== null) {
-    await store?.apply({ type: "file-started", file: name, dataType: input.dataType, source, resumed: from !== null });
-  }
+  const { checkpoint: from, batches, opened, dataType: known } = await resumePoint(input, source, folder, run);
+  await using _held = opened ?? nothing;
+  const begin = async (dataType: DataType) => {
+    if (source === null || store === null) return;
+    // Where only the root element tells the type, this is the first place that knows it.
+    if (input.dataType === null) await store.apply({ type: "file-present", file: name, dataType, source });
+    await store.apply({ type: "file-started", file: name, dataType, source, resumed: from !== null });
+  };
+  if (known !== null) await begin(known);
   telemetry.fileStarted(
     name,
-    input.dataType,
+    known,
     from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset, compressedBytes: from.resume.compressedOffset },
   );
   let sent = batches;
@@ -73,7 +77,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
       open: async (dataType) => {
         claim(run, dataType, name);
         if (opened !== null) return opened;
-        if (source !== null && input.dataType === null) await store?.apply({ type: "file-started", file: name, dataType, source, resumed: false });
+        if (known === null) await begin(dataType);
         return openDestination(sink, { version: request.version, dataType, contract: request.contract }, folder, null, signal);
       },
       onAccepted: (accepted) => {
@@ -97,26 +101,25 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
     await store.apply({ type: "file-completed", file: name, counts: outcome.counts, digest: outcome.digest, batches: sent });
   }
   if (outcome.how !== "stopped") telemetry.fileCompleted(name, seconds);
-  void held;
   return { outcome, report: toReport(outcome, from, seconds, pool.threads) };
 }
 
 /** What is read must be what was verified: the opened file, not what its path leads to by now. */
-function assertVerified(name: string, source: SourceState | null, pieces: PieceStream): void {
+export function assertVerified(name: string, source: SourceState | null, pieces: PieceStream): void {
   if (source === null || !source.verified || sameIdentity(source, pieces.identity())) return;
   throw new DumpError("SOURCE_CHANGED", `${name}: changed since it was verified; run again once nothing writes to it`);
 }
 
 const nothing: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
 
-/** The checkpoint to go on from, with the destination opened behind it. */
+/** The checkpoint to go on from, with the destination opened behind it, and the data type as far as it is known. */
 async function resumePoint(
   input: InputFile,
   source: SourceState | null,
   folder: string | null,
   { request, sink, store, types, telemetry, signal }: RunContext,
-): Promise<{ checkpoint: Checkpoint | null; batches: number; opened: Destination | null }> {
-  const fresh = { checkpoint: null, batches: 0, opened: null };
+): Promise<{ checkpoint: Checkpoint | null; batches: number; opened: Destination | null; dataType: DataType | null }> {
+  const fresh = { checkpoint: null, batches: 0, opened: null, dataType: input.dataType };
   if (source === null || store === null || request.force) return fresh;
   const resume = store.resume(input.name, source);
   if (resume.kind !== "resume") return fresh;
@@ -129,7 +132,7 @@ async function resumePoint(
     telemetry.warned(`${input.name}: ${sink.name} no longer holds what the last checkpoint vouches for; extracting from the first record`);
     return fresh;
   }
-  return { checkpoint: resume.checkpoint, batches: resume.batches, opened };
+  return { checkpoint: resume.checkpoint, batches: resume.batches, opened, dataType };
 }
 
 function claim({ types }: Pick<RunContext, "types">, dataType: DataType, name: string): void {

@@ -1,7 +1,7 @@
 import { DumpError } from "../errors.ts";
 import type { DataType } from "../model.ts";
 import { ParsePool } from "../parse/pool.ts";
-import { openSink } from "../sink/index.ts";
+import { openSink, outputFolder } from "../sink/index.ts";
 import type { InputFile } from "../source/inputs.ts";
 import { lockRoot } from "../state/lock.ts";
 import type { SourceState } from "../state/marker.ts";
@@ -34,6 +34,14 @@ export async function extract(request: ExtractRequest, { stopping, signal, telem
     await sink.check(signal);
     const key = { sink: sink.name, contract, rulesDigest: null };
     const store = stateRoot === null ? null : await StateStore.open(stateRoot, version, key, { onWarning: (text) => telemetry.warned(text) });
+    // Files are named by version and type, so that two contracts in one folder would overwrite each other.
+    const rival = outputFolder(sink, version) === null ? null : (store?.rival() ?? null);
+    if (rival !== null && !request.force) {
+      throw new DumpError(
+        "CONFIG_INVALID",
+        `${sink.name} holds version ${version} in the ${rival} contract; choose another --sink, or replace it with --force`,
+      );
+    }
     await using pool = new ParsePool({ threads, chunkBytes });
     const run: RunContext = { request, pool, sink, store, types: new OpenTypes(), telemetry, stopping, signal };
     const report = await runVersion(run);
@@ -64,7 +72,7 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const todo = request.inputs.filter((input) => pending.has(input.name));
   if (todo.length > 0) {
     const sources = await inPhase(run, "download", () => verifyAll(todo, run));
-    await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
+    if (!stopping.aborted) await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
   }
   const outcome = store?.outcome(names) ?? null;
   if (outcome === "complete" && decision !== "skip") {
@@ -77,53 +85,35 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   return { version: request.version, contract: request.contract, complete, types };
 }
 
-/** Runs a phase; its failure stands in the state marker before it is told. */
-async function inPhase<T>({ store, request, signal }: RunContext, phase: "download" | "processing", work: () => Promise<T>): Promise<T> {
+/** Runs the files of a phase; the marker says when it begins and, unless the run was stopped, when it is over. */
+async function inPhase<T>({ store, request, stopping }: RunContext, phase: "download" | "processing", work: () => Promise<T>): Promise<T> {
   const filesTotal = request.inputs.length;
-  if (phase === "download") await store?.apply({ type: "download-started", filesTotal });
-  else await store?.apply({ type: "processing-started", filesTotal });
-  try {
-    const result = await work();
-    if (phase === "download") await store?.apply({ type: "download-completed" });
-    return result;
-  } catch (error) {
-    if (!(error instanceof FileError)) throw error;
-    const { cause, file } = error;
-    if (signal.aborted) throw cause;
-    // A file that its sink does not take is neither processed nor published.
-    const phases = cause instanceof DumpError && cause.code.startsWith("SINK_") ? ([phase, "publishing"] as const) : [phase];
-    for (const failed of phases) {
-      // The first failure is the one to tell, so that one that cannot be saved is left at that.
-      await store?.apply({ type: "phase-failed", phase: failed, error: cause.message, file }).catch(() => {});
-    }
-    throw cause;
-  }
+  await store?.apply({ type: phase === "download" ? "download-started" : "processing-started", filesTotal });
+  const result = await work();
+  if (phase === "download" && !stopping.aborted) await store?.apply({ type: "download-completed" });
+  return result;
 }
 
-/** A failure that belongs to one file. */
-class FileError extends Error {
-  readonly file: string;
-  override readonly cause: Error;
-
-  constructor(file: string, cause: Error) {
-    super(cause.message);
-    this.file = file;
-    this.cause = cause;
-  }
-}
-
-/** Tells of failures beside the one that ends the run and is told by whoever called. */
-function tellFurther({ telemetry, signal }: RunContext): (error: unknown) => void {
-  return (error) => {
-    if (error instanceof FileError && error.cause instanceof DumpError && !signal.aborted) telemetry.fileFailed(error.file, error.cause);
-  };
-}
-
-async function ofFile<T>(input: InputFile, work: () => Promise<T>): Promise<T> {
+/** Works on one file; its failure stands in the marker before it is told. Among several files it is logged at once, a lone one is told by whoever called. */
+async function ofFile<T>(
+  input: InputFile,
+  phase: "download" | "processing",
+  { store, request, telemetry, signal }: RunContext,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw new FileError(input.name, error instanceof Error ? error : new Error(String(error)));
+    if (signal.aborted) throw error;
+    // A file that its sink does not take is neither processed nor published.
+    const phases = error instanceof DumpError && error.code.startsWith("SINK_") ? ([phase, "publishing"] as const) : [phase];
+    const message = error instanceof Error ? error.message : String(error);
+    for (const failed of phases) {
+      // The failure of the work is the one to tell, so that one to save it is left at that.
+      await store?.apply({ type: "phase-failed", phase: failed, error: message, file: input.name }).catch(() => {});
+    }
+    if (error instanceof DumpError && request.inputs.length > 1) telemetry.fileFailed(input.name, error);
+    throw error;
   }
 }
 
@@ -131,7 +121,7 @@ async function verifyAll(todo: readonly InputFile[], run: RunContext): Promise<M
   const { store, request, stopping, signal } = run;
   const sources = new Map<string, SourceState | null>();
   const work = (input: InputFile) =>
-    ofFile(input, async () => {
+    ofFile(input, "download", run, async () => {
       const source = await ensureSound(input, { ...run, signal: AbortSignal.any([stopping, signal]) }).catch((error: unknown) => {
         if (stopping.aborted && !signal.aborted) return null; // nothing was begun that a restart would miss
         throw error;
@@ -139,7 +129,7 @@ async function verifyAll(todo: readonly InputFile[], run: RunContext): Promise<M
       sources.set(input.name, source);
       if (source !== null && input.dataType !== null) await store?.apply({ type: "file-present", file: input.name, dataType: input.dataType, source });
     });
-  await mapBounded(todo, request.filesAtOnce, work, tellFurther(run));
+  await mapBounded(todo, request.filesAtOnce, work);
   return sources;
 }
 
@@ -151,14 +141,14 @@ async function extractAll(
 ): Promise<void> {
   const work = async (input: InputFile) => {
     if (run.stopping.aborted) return;
-    const { outcome, report } = await ofFile(input, async (): Promise<FileResult> => {
+    const { outcome, report } = await ofFile(input, "processing", run, async (): Promise<FileResult> => {
       const result = await extractFile(input, sources.get(input.name) ?? null, run);
       if (run.request.verify === "stream" && result.outcome.how === "end") await verifyStreamed(input, run);
       return result;
     });
     if (outcome.dataType !== null) types[outcome.dataType] = report;
   };
-  await mapBounded(todo, run.request.filesAtOnce, work, tellFurther(run));
+  await mapBounded(todo, run.request.filesAtOnce, work);
 }
 
 /** The report of a file that an earlier run has completed. */

@@ -1,5 +1,5 @@
-/** Runs `work` on every item, at most `limit` at once; one that fails does not stop the others. The first failure is thrown at the end, the others are told to `onFurther`. */
-export async function mapBounded<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>, onFurther: (error: unknown) => void): Promise<void> {
+/** Runs `work` on every item, at most `limit` at once; one that fails does not stop the others, and the first failure is thrown at the end. */
+export async function mapBounded<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
   const queue = [...items];
   const failures: unknown[] = [];
   const lane = async () => {
@@ -7,7 +7,7 @@ export async function mapBounded<T>(items: readonly T[], limit: number, work: (i
       try {
         await work(item);
       } catch (error) {
-        if (failures.push(error) > 1) onFurther(error);
+        failures.push(error);
       }
     }
   };

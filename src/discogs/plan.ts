@@ -1,6 +1,7 @@
 import { dirname, resolve } from "node:path";
 import type { Config } from "../config.ts";
 import { DumpError } from "../errors.ts";
+import { openSink } from "../sink/index.ts";
 import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
 import type { ExtractRequest } from "./request.ts";
 
@@ -14,12 +15,13 @@ export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inpu
 export function toRequest(config: Config, { version, inputs }: Inputs): ExtractRequest {
   const stdin = inputs.some((input) => input.path === null);
   const shared = config.sink === "-";
+  const keepsState = !stdin && config.limit === null && openSink(config.sink).resumable;
   return {
     version,
     inputs,
     contract: config.contract,
     sinkUrl: config.sink,
-    stateRoot: stdin || shared || config.sink.startsWith("null:") || config.limit !== null ? null : stateRoot(config, inputs),
+    stateRoot: keepsState ? stateRoot(config, inputs) : null,
     force: config.force,
     limit: config.limit,
     verify: stdin ? "stream" : config.verify,

@@ -62,7 +62,9 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
       if (this.#ended) return slots.release(slot);
       try {
         const piece = await pull(slot);
-        this.#early.set(piece.seq, { piece, slot });
+        // Nobody will ask for it any more, while other lanes may be waiting for its slot.
+        if (this.#stopped) slots.release(slot);
+        else this.#early.set(piece.seq, { piece, slot });
         this.#ended ||= piece.end || piece.fault != null;
       } catch (error) {
         slots.release(slot);

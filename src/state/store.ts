@@ -1,6 +1,7 @@
 /** The state of one version for one run: what the application asks before it works, and tells while it does. */
 import { DumpError } from "../errors.ts";
 import type { FileIdentity } from "../model.ts";
+import { keptName } from "./codec.ts";
 import { type DecideOptions, type Decision, decide, type Outcome, outcome, pendingFiles, type ResumeInfo, resumeInfo } from "./decide.ts";
 import { provenanceChange } from "./download-phase.ts";
 import type { StateEvent } from "./events.ts";
@@ -49,7 +50,7 @@ export class StateStore {
 
   /** Applies an event; resolves once it is on disk. */
   async apply(event: StateEvent): Promise<void> {
-    if (event.type === "file-present") this.#warnOfChange(event.file, event.source);
+    if (event.type === "file-present") await this.#keepOther(event.file, event.source);
     this.#marker = transition(this.#marker, event, this.#now());
     await this.#file.write(this.#marker);
   }
@@ -73,6 +74,15 @@ export class StateStore {
     return info;
   }
 
+  /** Contract of another run into the same sink that has come somewhere with this version, or null. */
+  rival(): string | null {
+    const { active, runs } = this.#marker.deadwax;
+    const own = active === null ? undefined : runs[active];
+    const others = Object.entries(runs).filter(([name, run]) => name !== active && run.sink === own?.sink);
+    const rival = others.find(([, run]) => Object.values(run.files).some((file) => file.status === "completed" || file.checkpoint !== null));
+    return rival?.[1].contract ?? null;
+  }
+
   /** What was verified about the file with this identity, or null if it must be verified. */
   verifiedSource(file: string, identity: FileIdentity): SourceState | null {
     return verifiedSource(this.#marker, file, identity);
@@ -81,6 +91,13 @@ export class StateStore {
   /** Counts, digest and status of a file in this run, or null. */
   fileState(file: string): FileState | null {
     return fileState(this.#marker, file);
+  }
+
+  /** A marker that speaks of other bytes is kept beside before it is written anew. */
+  async #keepOther(file: string, source: SourceState): Promise<void> {
+    if (provenanceChange(this.#marker, file, source) === null) return;
+    this.#warnOfChange(file, source);
+    await this.#file.keepBeside(keptName(this.#marker.current_version, this.#now()));
   }
 
   #warnOfChange(file: string, source: SourceState): void {

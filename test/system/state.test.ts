@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deadwax, extract, lastLine, Running } from "./support/deadwax.ts";
@@ -208,4 +208,28 @@ test("a second process on the same state is refused within a second, naming the 
   const { code } = await extract(args);
   expect(code).toBe(0);
   expect(await fingerprint(join(out, OUTPUT))).toBe(whole);
+});
+
+test("a dump whose name says no data type resumes after a failure", async () => {
+  await mkdir(join(folder.path, "unnamed-dump"));
+  const unnamed = join(folder.path, "unnamed-dump", "some.xml.gz");
+  await copyFile(dump, unnamed);
+  const { out, args } = place("unnamed", unnamed);
+  await mkdir(join(out, "some", "releases.ndjson", "in the way"), { recursive: true });
+  expect((await deadwax(["extract", ...args])).code).toBe(5);
+  await rm(join(out, "some", "releases.ndjson"), { recursive: true });
+  const { code, report } = await extract(args);
+  expect(code).toBe(0);
+  expect(report.types["releases"]?.resumedFrom).not.toBeNull();
+  expect(await fingerprint(join(out, "some", "releases.ndjson"))).toBe(whole);
+});
+
+test("one folder does not take both contracts of a version, except by force", async () => {
+  const { out, args } = place("rivals");
+  expect((await extract(args)).code).toBe(0);
+  const ended = await deadwax(["extract", ...args, "--contract", "fanout"]);
+  expect({ code: ended.code, last: lastLine(ended) }).toMatchObject({ code: 2, last: expect.stringContaining("holds version") });
+  expect(await fingerprint(join(out, OUTPUT))).toBe(whole);
+  expect((await extract([...args, "--contract", "fanout", "--force"])).code).toBe(0);
+  expect(await fingerprint(join(out, OUTPUT))).not.toBe(whole);
 });
