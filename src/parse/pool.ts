@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
 import { closeSource, closeVerify, openSource, openVerify, type Piece, type SourceOptions, type VerifyStep } from "../../native/index.js";
 import { DumpError } from "../errors.ts";
@@ -11,6 +12,9 @@ import type { WorkerData, WorkerTask } from "./task.ts";
 const SLOT_EXTRA_BYTES = 512 * 1024;
 /** Pieces in flight for each thread: one in work, one behind it. */
 const PIECES_PER_THREAD = 2;
+/** A thread that has not loaded by then has failed to. */
+const START_TIMEOUT_MS = 5_000;
+const START_POLL_MS = 5;
 /** Compressed bytes of one step of verification, so that stopping does not take long. */
 const VERIFY_STEP_BYTES = 16 * 1024 * 1024;
 
@@ -55,6 +59,7 @@ export class ParsePool implements AsyncDisposable {
   readonly #memory: SharedArrayBuffer;
   readonly #slots: Slots;
   readonly #slotCount: number;
+  readonly #ready: Int32Array<SharedArrayBuffer>;
   readonly #piscina: Piscina<WorkerTask, unknown>;
 
   constructor({ threads, chunkBytes }: PoolOptions) {
@@ -64,7 +69,8 @@ export class ParsePool implements AsyncDisposable {
     this.#slotCount = PIECES_PER_THREAD * threads;
     this.#memory = new SharedArrayBuffer(this.#slotCount * this.#slotBytes);
     this.#slots = new Slots(this.#slotCount);
-    const workerData: WorkerData = { memory: this.#memory, slotBytes: this.#slotBytes, slots: this.#slotCount };
+    this.#ready = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    const workerData: WorkerData = { memory: this.#memory, slotBytes: this.#slotBytes, slots: this.#slotCount, ready: this.#ready };
     this.#piscina = new Piscina({
       filename: new URL("./worker.js", import.meta.url).href,
       workerData,
@@ -128,6 +134,13 @@ export class ParsePool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#started();
     await this.#piscina.destroy();
+  }
+
+  /** Waits until every thread has loaded the addon: Node aborts the process if a thread is ended in the middle of that. */
+  async #started(): Promise<void> {
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    while (Atomics.load(this.#ready, 0) < this.threads && performance.now() < deadline) await setTimeout(START_POLL_MS);
   }
 }

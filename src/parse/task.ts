@@ -4,6 +4,8 @@ export interface WorkerData {
   readonly memory: SharedArrayBuffer;
   readonly slotBytes: number;
   readonly slots: number;
+  /** One counter: the threads that have loaded all they need. */
+  readonly ready: Int32Array<SharedArrayBuffer>;
 }
 
 /** One unit of work of a worker thread. */

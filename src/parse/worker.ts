@@ -2,7 +2,7 @@ import { workerData } from "piscina";
 import { pullPiece, verifyStep } from "../../native/index.js";
 import type { WorkerData, WorkerTask } from "./task.ts";
 
-const { memory, slotBytes, slots } = workerData as WorkerData;
+const { memory, slotBytes, slots, ready } = workerData as WorkerData;
 const views = Array.from({ length: slots }, (_, slot) => new Uint8Array(memory, slot * slotBytes, slotBytes));
 
 /** Runs one task to its end; native code never waits for anything but the file and the file's lock. */
@@ -12,3 +12,7 @@ export default function run(task: WorkerTask): unknown {
   if (view === undefined) throw new Error(`slot ${task.slot} of ${slots}`);
   return pullPiece(task.handle, view);
 }
+
+// The last thing that happens while this file is loaded.
+Atomics.add(ready, 0, 1);
+Atomics.notify(ready, 0);
