@@ -11,11 +11,6 @@ export function verifiedSource(marker: Marker, file: string, identity: FileIdent
   return null;
 }
 
-/** True if the file with this identity was verified and need not be again. */
-export function isVerified(marker: Marker, file: string, identity: FileIdentity): boolean {
-  return verifiedSource(marker, file, identity) !== null;
-}
-
 /**
  * Why `source` cannot be what the saved checkpoint or completion of a file was made of; null if it is, or nothing says otherwise.
  *

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { decide, outcome, pendingFiles, rejectedRecords, resumeInfo } from "../../src/state/decide.ts";
 import type { StateEvent } from "../../src/state/events.ts";
-import { isVerified, verifiedSource } from "../../src/state/identity.ts";
+import { verifiedSource } from "../../src/state/identity.ts";
 import type { Marker, Status } from "../../src/state/marker.ts";
 import { begun, checkpoint, FILES, fileOf, hex, opened, play, realisticMarker, source, startOf, wholeFile } from "./samples.ts";
 
@@ -102,9 +102,9 @@ test("what was verified in any run is not verified again while it is that file",
   const marker = realisticMarker();
   expect(verifiedSource(marker, fileOf("releases"), source("releases"))).toEqual(source("releases"));
   for (const change of [{ device: "1" }, { inode: "1" }, { size: 1 }, { mtimeNs: "1" }, { ctimeNs: "1" }]) {
-    expect(isVerified(marker, fileOf("releases"), source("releases", change))).toBe(false);
+    expect(verifiedSource(marker, fileOf("releases"), source("releases", change))).toBeNull();
   }
   const unverified = play(opened(), [{ type: "file-present", file: "x", dataType: "labels", source: source("labels", { verified: false }) }]);
-  expect(isVerified(unverified, "x", source("labels"))).toBe(false);
-  expect(isVerified(unverified, "y", source("labels"))).toBe(false);
+  expect(verifiedSource(unverified, "x", source("labels"))).toBeNull();
+  expect(verifiedSource(unverified, "y", source("labels"))).toBeNull();
 });
