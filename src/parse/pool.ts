@@ -69,7 +69,7 @@ export class ParsePool implements AsyncDisposable {
     this.#slotCount = PIECES_PER_THREAD * threads;
     this.#memory = new SharedArrayBuffer(this.#slotCount * this.#slotBytes);
     this.#slots = new Slots(this.#slotCount);
-    this.#ready = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
+    this.#ready = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
     const workerData: WorkerData = { memory: this.#memory, slotBytes: this.#slotBytes, slots: this.#slotCount, ready: this.#ready };
     this.#piscina = new Piscina({
       filename: new URL("./worker.js", import.meta.url).href,

@@ -4,7 +4,7 @@ export interface WorkerData {
   readonly memory: SharedArrayBuffer;
   readonly slotBytes: number;
   readonly slots: number;
-  /** One counter: the threads that have loaded all they need. */
+  /** The number of threads that have loaded all they need, and the lock (0 free, 1 held) of loading the addon. */
   readonly ready: Int32Array<SharedArrayBuffer>;
 }
 
