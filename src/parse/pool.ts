@@ -12,9 +12,9 @@ import type { WorkerData, WorkerTask } from "./task.ts";
 const SLOT_EXTRA_BYTES = 512 * 1024;
 /** Pieces in flight for each thread: one in work, one behind it. */
 const PIECES_PER_THREAD = 2;
-/** A thread that has not loaded by then has failed to. */
-const START_TIMEOUT_MS = 5_000;
-const START_POLL_MS = 5;
+/** A thread that has not loaded by then has failed to, and the first task will tell why. */
+const START_TIMEOUT_MS = 30_000;
+const START_POLL_MS = 2;
 /** Compressed bytes of one step of verification, so that stopping does not take long. */
 const VERIFY_STEP_BYTES = 16 * 1024 * 1024;
 
@@ -61,6 +61,9 @@ export class ParsePool implements AsyncDisposable {
   readonly #slotCount: number;
   readonly #ready: Int32Array<SharedArrayBuffer>;
   readonly #piscina: Piscina<WorkerTask, unknown>;
+  readonly #loaded: Promise<void>;
+  /** What a thread said that failed outside a task. */
+  #failure: unknown = null;
 
   constructor({ threads, chunkBytes }: PoolOptions) {
     this.threads = threads;
@@ -69,7 +72,7 @@ export class ParsePool implements AsyncDisposable {
     this.#slotCount = PIECES_PER_THREAD * threads;
     this.#memory = new SharedArrayBuffer(this.#slotCount * this.#slotBytes);
     this.#slots = new Slots(this.#slotCount);
-    this.#ready = new Int32Array(new SharedArrayBuffer(2 * Int32Array.BYTES_PER_ELEMENT));
+    this.#ready = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
     const workerData: WorkerData = { memory: this.#memory, slotBytes: this.#slotBytes, slots: this.#slotCount, ready: this.#ready };
     this.#piscina = new Piscina({
       filename: new URL("./worker.js", import.meta.url).href,
@@ -81,6 +84,10 @@ export class ParsePool implements AsyncDisposable {
       atomics: "disabled",
       recordTiming: false,
     });
+    this.#piscina.on("error", (error: unknown) => {
+      this.#failure ??= error;
+    });
+    this.#loaded = this.#everyThreadLoaded();
   }
 
   /** Opens a file and pulls its pieces, in file order. */
@@ -127,6 +134,8 @@ export class ParsePool implements AsyncDisposable {
   /** Everything that goes wrong in a worker beside what it answers is a defect. */
   async #run(task: WorkerTask): Promise<unknown> {
     try {
+      await this.#loaded;
+      if (this.#failure !== null) throw this.#failure;
       return await this.#piscina.run(task);
     } catch (cause) {
       throw new DumpError("INTERNAL", `a worker thread failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
@@ -134,13 +143,16 @@ export class ParsePool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#started();
+    await this.#loaded;
     await this.#piscina.destroy();
   }
 
-  /** Waits until every thread has loaded the addon: Node aborts the process if a thread is ended in the middle of that. */
-  async #started(): Promise<void> {
+  /**
+   * Nothing runs, and so nothing ends the pool or the process, before every thread has loaded: Node aborts the process if a thread is
+   * ended in the middle of that (see worker.ts).
+   */
+  async #everyThreadLoaded(): Promise<void> {
     const deadline = performance.now() + START_TIMEOUT_MS;
-    while (Atomics.load(this.#ready, 0) < this.threads && performance.now() < deadline) await setTimeout(START_POLL_MS);
+    while (Atomics.load(this.#ready, 0) < this.threads && this.#failure === null && performance.now() < deadline) await setTimeout(START_POLL_MS);
   }
 }

@@ -4,7 +4,7 @@ export interface WorkerData {
   readonly memory: SharedArrayBuffer;
   readonly slotBytes: number;
   readonly slots: number;
-  /** The number of threads that have loaded all they need, and the lock (0 free, 1 held) of loading the addon. */
+  /** One number: the threads that have loaded all they need and wait for tasks. */
   readonly ready: Int32Array<SharedArrayBuffer>;
 }
 

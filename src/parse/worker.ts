@@ -1,12 +1,8 @@
 import { workerData } from "piscina";
+import { pullPiece, verifyStep } from "../../native/index.js";
 import type { WorkerData, WorkerTask } from "./task.ts";
 
 const { memory, slotBytes, slots, ready } = workerData as WorkerData;
-// One thread loads the addon at a time: several at once were seen to abort the process.
-while (Atomics.compareExchange(ready, 1, 0, 1) !== 0) Atomics.wait(ready, 1, 1, 50);
-const { pullPiece, verifyStep } = await import("../../native/index.js");
-Atomics.store(ready, 1, 0);
-Atomics.notify(ready, 1);
 const views = Array.from({ length: slots }, (_, slot) => new Uint8Array(memory, slot * slotBytes, slotBytes));
 
 /** Runs one task to its end; native code never waits for anything but the file and the file's lock. */
@@ -17,6 +13,9 @@ export default function run(task: WorkerTask): unknown {
   return pullPiece(task.handle, view);
 }
 
-// The last thing that happens while this file is loaded.
-Atomics.add(ready, 0, 1);
-Atomics.notify(ready, 0);
+// Only once the event loop turns is this file loaded: Node (20.20 at least) aborts the process with the assertion
+// CreateRequiredModuleFacade if a thread is ended between the last line of a required ES module and the return of `require`.
+setImmediate(() => {
+  Atomics.add(ready, 0, 1);
+  Atomics.notify(ready, 0);
+});
