@@ -62,7 +62,7 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const names = request.inputs.map((input) => input.name);
   const decision = store?.decide({ force: request.force, files: names }) ?? "continue";
   if (decision === "reprocess") await store?.apply({ type: "reprocess" });
-  const pending = new Set(store === null || request.force ? names : store.pendingFiles(names));
+  const pending = new Set(store === null || request.force ? names : [...store.pendingFiles(names), ...(await lostFiles(names, run))]);
   const done = request.inputs.filter((input) => !pending.has(input.name));
   const types: Partial<Record<DataType, TypeReport>> = {};
   for (const input of done) {
@@ -75,7 +75,7 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
     if (!stopping.aborted) await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
   }
   const outcome = store?.outcome(names) ?? null;
-  if (outcome === "complete" && decision !== "skip") {
+  if (outcome === "complete" && (decision !== "skip" || todo.length > 0)) {
     await store?.apply({ type: "processing-completed" });
     await store?.apply({ type: "publishing-completed" });
   }
@@ -83,6 +83,21 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const all = Object.keys(types).length === request.inputs.length;
   const complete = all && clean && !stopping.aborted && request.limit === null && request.verify !== "stream" && outcome !== "open";
   return { version: request.version, contract: request.contract, complete, types };
+}
+
+/** Those of the completed files whose output has been removed since: they are extracted again. */
+async function lostFiles(names: readonly string[], { request, sink, store, telemetry }: RunContext): Promise<string[]> {
+  const { version, contract } = request;
+  const lost: string[] = [];
+  for (const name of names) {
+    const state = store?.fileState(name);
+    // Without a digest it was another program that completed it, somewhere else.
+    if (state?.status !== "completed" || state.dataType === null || state.digest === null) continue;
+    if (await sink.holds({ version, contract, dataType: state.dataType })) continue;
+    telemetry.warned(`${name} was extracted before, but ${sink.name} no longer holds its records; extracting it again`);
+    lost.push(name);
+  }
+  return lost;
 }
 
 /** Runs the files of a phase; the marker says when it begins and, unless the run was stopped, when it is over. */

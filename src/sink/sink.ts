@@ -27,6 +27,8 @@ export interface Sink extends AsyncDisposable {
   readonly resumable: boolean;
   /** Proves, before a run starts, that the destination can be reached and written to. */
   check(signal: AbortSignal): Promise<void>;
+  /** Whether a target that was finished is still there; what has gone to consumers is theirs, and counts as there. */
+  holds(target: Target): Promise<boolean>;
   /** Opens the writer of one target: at `position`, dropping whatever lies behind it, or from nothing if null. */
   open(target: Target, position: SinkPosition | null, signal: AbortSignal): Promise<SinkWriter>;
 }

@@ -44,6 +44,19 @@ async function interrupted(name: string, of = dump) {
   return { ...at, checkpoint };
 }
 
+test("a completed file whose output was removed is extracted again, with a warning; then nothing is left to do", async () => {
+  const { out, args } = place("removed");
+  await extract(args);
+  await rm(join(out, OUTPUT));
+  const again = await extract(args);
+  expect(again.stderr).toContain(`no longer holds its records`);
+  expect(again.report).toMatchObject({ complete: true, types: { releases: { written: RELEASES, resumedFrom: null } } });
+  expect(again.report.types["releases"]?.xmlBytes).toBeGreaterThan(0);
+  expect(await fingerprint(join(out, OUTPUT))).toBe(whole);
+  const third = await extract(args);
+  expect(third.report).toMatchObject({ complete: true, types: { releases: { written: RELEASES, xmlBytes: 0 } } });
+});
+
 describe("a marker that cannot be used: a warning, the old one kept beside, every record delivered", () => {
   test.each([
     ["torn", (text: string) => text.slice(0, text.length / 2)],

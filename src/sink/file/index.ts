@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { DumpError } from "../../errors.ts";
@@ -54,12 +55,19 @@ export class FileSink implements Sink {
     }
   }
 
+  async holds(target: Target): Promise<boolean> {
+    return existsSync(this.#path(target));
+  }
+
   async open(target: Target, position: SinkPosition | null, signal: AbortSignal): Promise<SinkWriter> {
     signal.throwIfAborted();
-    const isGzip = this.#config.compress === "gzip";
-    const path = join(this.folder(target.version), `${target.dataType}.ndjson${isGzip ? ".gz" : ""}`);
+    const path = this.#path(target);
     const file = position === null ? await PartialFile.create(path) : await PartialFile.resume(path, position);
-    return isGzip ? new GzipWriter(file) : new PlainWriter(file);
+    return this.#config.compress === "gzip" ? new GzipWriter(file) : new PlainWriter(file);
+  }
+
+  #path({ version, dataType }: Target): string {
+    return join(this.folder(version), `${dataType}.ndjson${this.#config.compress === "gzip" ? ".gz" : ""}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

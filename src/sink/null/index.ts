@@ -17,6 +17,10 @@ export class NullSink implements Sink {
     signal.throwIfAborted();
   }
 
+  async holds(): Promise<boolean> {
+    return true;
+  }
+
   async open(_target: unknown, _position: unknown, signal: AbortSignal): Promise<NullWriter> {
     signal.throwIfAborted();
     return new NullWriter();

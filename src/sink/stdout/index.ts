@@ -25,6 +25,10 @@ export class StdoutSink implements Sink {
     this.#outlet ??= openOutlet(this.#stream);
   }
 
+  async holds(): Promise<boolean> {
+    return true;
+  }
+
   /** A position is of no use here: what is written is gone. */
   async open(_target: unknown, _position: unknown, signal: AbortSignal): Promise<SinkWriter> {
     signal.throwIfAborted();
