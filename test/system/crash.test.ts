@@ -149,9 +149,10 @@ async function fingerprints(folder: string, names: readonly string[]): Promise<s
   return Promise.all(names.map((name) => fingerprint(join(folder, name))));
 }
 
-/** Records in the unfinished output behind a checkpoint. */
+/** Records in the output behind a checkpoint; it has its final name already if the run was killed before that was recorded. */
 async function linesBeyond({ out, output }: Victim, checkpoint: Checkpoint): Promise<number> {
-  const bytes = await readFile(join(out, VERSION, `${output}.partial`));
+  const path = join(out, VERSION, output);
+  const bytes = await readFile(`${path}.partial`).catch(() => readFile(path));
   let lines = 0;
   for (let at = Number(checkpoint.sink["bytes"]); at < bytes.length; at += 1) if (bytes[at] === 10) lines += 1;
   return lines;
