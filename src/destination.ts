@@ -1,4 +1,5 @@
 import type { Batch, RejectedRecord, SinkPosition } from "./model.ts";
+import type { FileEnd } from "./sink/sink.ts";
 
 /** Where the records of one file go: a sink's writer and the log of rejects, opened once the data type is known. */
 export interface Destination extends AsyncDisposable {
@@ -8,6 +9,6 @@ export interface Destination extends AsyncDisposable {
   reject(rejects: readonly RejectedRecord[]): Promise<void>;
   /** Makes durable what was accepted when it was called. */
   sync(signal: AbortSignal): Promise<{ sink: SinkPosition; rejectBytes: number }>;
-  /** The file is complete. */
-  finish(signal: AbortSignal): Promise<void>;
+  /** The file has come to its end. */
+  finish(end: FileEnd, signal: AbortSignal): Promise<void>;
 }

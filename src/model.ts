@@ -35,7 +35,7 @@ export interface Batch {
   readonly version: string;
   readonly dataType: DataType;
   readonly contract: Contract;
-  /** Ordinal of the first record; with `version` and `dataType` it names each message stably. */
+  /** Number of messages of the file before the first one; with `version` and `dataType` it names each message stably, however the file is cut. */
   readonly firstOrdinal: number;
   /** Message bodies, each followed by one LF. Valid until `write` has resolved; may be shared memory. */
   readonly bytes: Uint8Array;

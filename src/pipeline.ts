@@ -16,6 +16,8 @@ export interface FileRun {
   /** Stop after so many records. */
   readonly limit: number | null;
   readonly rejectsMax: number;
+  /** The bytes are known to be sound; without that consumers are not told that the file is complete. */
+  readonly verified: boolean;
   readonly open: (dataType: DataType) => Promise<Destination>;
   /** Told what the destination has accepted. */
   readonly onAccepted: (accepted: Accepted) => void;
@@ -47,7 +49,7 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
           await checkpoints.settle();
           if (piece.end) tally.assertConserved(file.name);
           file.assertSame();
-          await destination?.finish(signal);
+          await destination?.finish(tally.end(file.name, piece.end && file.verified), signal);
           return tally.outcome(piece.end ? "end" : "limit");
         }
         if (destination !== null && piece.resume !== null) await checkpoints.offer(destination, tally.at(piece.resume), stopping.aborted);

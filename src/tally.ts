@@ -3,6 +3,7 @@ import type { Milestone } from "./checkpointer.ts";
 import { DumpError } from "./errors.ts";
 import type { Batch, Checkpoint, Contract, Counts, DataType, ResumePoint } from "./model.ts";
 import type { ParsedPiece } from "./parse/piece-stream.ts";
+import type { FileEnd } from "./sink/sink.ts";
 
 /** How far a file came. `end`: it was read to its sound end and the destination is complete. */
 export interface FileOutcome {
@@ -69,7 +70,7 @@ export class Tally {
       version: of.version,
       dataType: piece.dataType ?? "releases",
       contract: of.contract,
-      firstOrdinal: this.#counts.read,
+      firstOrdinal: this.#counts.written,
       bytes: whole ? piece.body : piece.body.subarray(0, room === 0 ? 0 : (piece.ends[room - 1] ?? 0) + 1),
       ends: whole ? piece.ends : piece.ends.subarray(0, room),
       // A piece that is cut short ends at a record that is delivered; what else was in it is not looked at.
@@ -114,6 +115,11 @@ export class Tally {
   /** The milestone behind the last piece. */
   at(resume: ResumePoint): Milestone {
     return { resume, ordinal: this.#counts.read, lastId: this.#lastId, counts: this.#counts, digest: this.#hex() };
+  }
+
+  /** What consumers are told of the file. */
+  end(file: string, complete: boolean): FileEnd {
+    return { file, records: this.#counts.written, complete };
   }
 
   /** Nothing may be lost without a count: what the splitter counted is what became of it. */

@@ -175,6 +175,26 @@ export class Telemetry implements Disposable {
     this.#log.error({ file: name, code: error.code }, `❌ ${name}: ${error.message}`);
   }
 
+  /** What a sink tells while it works: that it has to wait, and that it goes on. */
+  readonly sinkEvents = {
+    reconnecting: (reason: string, attempt: number, waitMs: number): void => {
+      this.#log.warn({ attempt, waitMs }, `🔄 Connecting again in ${(waitMs / 1000).toFixed(1)} s (attempt ${attempt}): ${reason}`);
+    },
+    connected: (): void => {
+      this.#log.info("🔗 Connected to the sink");
+    },
+    blocked: (reason: string): void => {
+      this.#log.warn({ reason }, `⏸️ The sink takes nothing for now: ${reason}`);
+    },
+    unblocked: (): void => {
+      this.#log.info("🔄 The sink takes records again");
+    },
+    resent: (messages: number, reason: string): void => {
+      this.#log.warn({ messages, reason }, `🔄 Sending ${formatCount(messages)} messages once more: ${reason}`);
+    },
+    confirmed: (_messages: number, _bytes: number): void => {},
+  };
+
   stopRequested(signalName: string): void {
     this.#log.warn({ signal: signalName }, `🛑 ${signalName}: stopping at the next checkpoint; once more breaks off`);
   }

@@ -36,9 +36,9 @@ function join(writer: SinkWriter, rejects: RejectLog | null): Destination {
       const [sink, rejectBytes] = await Promise.all([writer.sync(signal), rejects?.sync() ?? 0]);
       return { sink, rejectBytes };
     },
-    finish: async (signal) => {
+    finish: async (end, signal) => {
       await rejects?.finish();
-      await writer.finish(signal);
+      await writer.finish(end, signal);
     },
     [Symbol.asyncDispose]: async () => {
       await rejects?.[Symbol.asyncDispose]();

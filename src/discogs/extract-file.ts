@@ -74,6 +74,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
       from,
       limit: request.limit,
       rejectsMax: request.limits.rejectsMax,
+      verified: source?.verified === true && request.verify !== "stream",
       open: async (dataType) => {
         claim(run, dataType, name);
         if (opened !== null) return opened;

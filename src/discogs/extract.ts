@@ -1,5 +1,5 @@
 import { DumpError } from "../errors.ts";
-import type { DataType } from "../model.ts";
+import { DATA_TYPES, type DataType } from "../model.ts";
 import { ParsePool } from "../parse/pool.ts";
 import { openSink, outputFolder } from "../sink/index.ts";
 import type { InputFile } from "../source/inputs.ts";
@@ -27,7 +27,7 @@ export interface ExtractContext {
 export async function extract(request: ExtractRequest, { stopping, signal, telemetry }: ExtractContext): Promise<ExtractReport> {
   const { version, contract, stateRoot, threads, chunkBytes } = request;
   await using _lock = stateRoot === null ? noLock : await lockRoot(stateRoot);
-  await using sink = openSink(request.sinkUrl);
+  await using sink = openSink(request.sinkUrl, telemetry.sinkEvents);
   telemetry.runStarted({ version, contract, sink: sink.name, threads, files: request.inputs });
   let ending: "complete" | "incomplete" | "stopped" | "failed" = "failed";
   try {
@@ -77,12 +77,23 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const outcome = store?.outcome(names) ?? null;
   if (outcome === "complete" && (decision !== "skip" || todo.length > 0)) {
     await store?.apply({ type: "processing-completed" });
+    await announce(types, run);
     await store?.apply({ type: "publishing-completed" });
   }
   const clean = Object.values(types).every((type) => type.rejected === 0);
   const all = Object.keys(types).length === request.inputs.length;
   const complete = all && clean && !stopping.aborted && request.limit === null && request.verify !== "stream" && outcome !== "open";
   return { version: request.version, contract: request.contract, complete, types };
+}
+
+/** Tells consumers that the version is complete, if it is: all data types of it, not only those that this run was asked for. */
+async function announce(types: Readonly<Partial<Record<DataType, TypeReport>>>, { request, store, sink, signal }: RunContext): Promise<void> {
+  const { version, contract } = request;
+  const startedAt = store?.marker.processing_phase.started_at ?? null;
+  const counts = DATA_TYPES.map((type) => [type, types[type]?.written] as const);
+  if (startedAt === null || counts.some(([, count]) => count === undefined)) return;
+  const recordCounts = Object.fromEntries(counts) as Record<DataType, number>;
+  await sink.announce({ version, contract, startedAt, recordCounts }, signal);
 }
 
 /** Those of the completed files whose output has been removed since: they are extracted again. */

@@ -1,13 +1,13 @@
 import { DumpError } from "../errors.ts";
 import { FileSink, openFileSink } from "./file/index.ts";
 import { openNullSink } from "./null/index.ts";
-import type { Sink } from "./sink.ts";
+import { NO_EVENTS, type Sink, type SinkEvents } from "./sink.ts";
 import { openStdoutSink } from "./stdout/index.ts";
 
 interface SinkKind {
   /** How its URLs are written, for help and messages. */
   readonly usage: string;
-  readonly open: (url: string) => Sink;
+  readonly open: (url: string, events: SinkEvents) => Sink;
 }
 
 /** Every kind of sink, by the scheme of its URL. */
@@ -18,10 +18,10 @@ export const SINKS: Readonly<Record<string, SinkKind>> = {
 };
 
 /** Opens the sink of a URL, without touching the destination yet; throws CONFIG_INVALID if the URL is not usable. */
-export function openSink(url: string): Sink {
+export function openSink(url: string, events: SinkEvents = NO_EVENTS): Sink {
   const scheme = url === "-" ? url : url.slice(0, url.indexOf(":") + 1);
   const kind = Object.hasOwn(SINKS, scheme) ? SINKS[scheme] : undefined;
-  if (kind !== undefined) return kind.open(url);
+  if (kind !== undefined) return kind.open(url, events);
   const known = Object.values(SINKS).map(({ usage }) => usage);
   // The rest of the URL may hold a password.
   const given = /^[a-z][a-z0-9+.-]*:$/i.test(scheme) ? `"${scheme}" is not a known kind of sink` : "has no known kind";

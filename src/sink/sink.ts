@@ -7,14 +7,58 @@ export interface Target {
   readonly contract: Contract;
 }
 
+/** How the reading of a target's file ended. */
+export interface FileEnd {
+  /** Name of the dump file. */
+  readonly file: string;
+  /** Records of it that have a message: delivered ones and those that a rule has skipped. */
+  readonly records: number;
+  /** The file was read to its verified end; false behind a limit, and where nothing vouches for its bytes. */
+  readonly complete: boolean;
+}
+
+/** A version whose every record was delivered: all data types, no rejects. */
+export interface VersionEnd {
+  readonly version: string;
+  readonly contract: Contract;
+  /** When the version was first begun, by whichever run, RFC 3339. */
+  readonly startedAt: string;
+  readonly recordCounts: Readonly<Record<DataType, number>>;
+}
+
+/** Hears what happens to a sink while it works; the sink goes on by itself. */
+export interface SinkEvents {
+  /** The connection is lost or was not made; the next attempt comes after `waitMs`. */
+  reconnecting(reason: string, attempt: number, waitMs: number): void;
+  /** The connection stands, for the first time or again. */
+  connected(): void;
+  /** The destination takes nothing for now, or takes again: the run waits. */
+  blocked(reason: string): void;
+  unblocked(): void;
+  /** Messages that are delivered once more. */
+  resent(messages: number, reason: "nacked" | "returned" | "reconnected"): void;
+  /** Messages that the destination has confirmed. */
+  confirmed(messages: number, bytes: number): void;
+}
+
+/** For who only wants to know whether a URL can be used. */
+export const NO_EVENTS: SinkEvents = {
+  reconnecting() {},
+  connected() {},
+  blocked() {},
+  unblocked() {},
+  resent() {},
+  confirmed() {},
+};
+
 /** Accepts the batches of one target, in order. */
 export interface SinkWriter extends AsyncDisposable {
   /** Resolves once the whole batch is accepted; the batch's memory may be reused afterwards. */
   write(batch: Batch, signal: AbortSignal): Promise<void>;
   /** Resolves once everything accepted so far is durable, with the position to resume from. Never runs beside another `sync` or `finish`, may run beside `write` and then covers what `write` had accepted when it was called. */
   sync(signal: AbortSignal): Promise<SinkPosition>;
-  /** The target is complete: makes everything durable and visible under its final name. */
-  finish(signal: AbortSignal): Promise<void>;
+  /** The target has come to its end: makes everything durable, visible under its final name and, if it is complete, known to consumers. */
+  finish(end: FileEnd, signal: AbortSignal): Promise<void>;
   /** Closes without completing; what was synced stays for a resume. Safe to call twice and after `finish`. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -29,6 +73,8 @@ export interface Sink extends AsyncDisposable {
   check(signal: AbortSignal): Promise<void>;
   /** Whether a target that was finished is still there; what has gone to consumers is theirs, and counts as there. */
   holds(target: Target): Promise<boolean>;
+  /** Tells consumers that a version is complete; called behind the `finish` of every target, once more after a crash. */
+  announce(end: VersionEnd, signal: AbortSignal): Promise<void>;
   /** Opens the writer of one target: at `position`, dropping whatever lies behind it, or from nothing if null. */
   open(target: Target, position: SinkPosition | null, signal: AbortSignal): Promise<SinkWriter>;
 }

@@ -1,7 +1,9 @@
 import type { Batch, DataType } from "../../src/model.ts";
-import type { SinkWriter, Target } from "../../src/sink/sink.ts";
+import type { FileEnd, SinkWriter, Target } from "../../src/sink/sink.ts";
 
 export const TARGET: Target = { version: "20260801", dataType: "artists", contract: "topic" };
+/** The sound end of a file. */
+export const END: FileEnd = { file: "discogs_20260801_artists.xml.gz", records: 1, complete: true };
 /** A signal that never fires. */
 export const NEVER = new AbortController().signal;
 

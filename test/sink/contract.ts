@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DumpError } from "../../src/errors.ts";
 import type { Sink } from "../../src/sink/sink.ts";
-import { batchFrom, batchOf, bodyOf, NEVER, TARGET, textTo, writeAndReuse } from "./batches.ts";
+import { batchFrom, batchOf, bodyOf, END, NEVER, TARGET, textTo, writeAndReuse } from "./batches.ts";
 import { resumeContract } from "./resume-contract.ts";
 
 /** What a sink promises beyond what all of them do. */
@@ -54,7 +54,7 @@ export function sinkContract(subject: Subject): void {
       await writeAndReuse(writer, batchFrom(0, 3));
       await writeAndReuse(writer, batchFrom(3, 50_000)); // several MiB: more than a pipe or a compressed piece
       await writeAndReuse(writer, batchFrom(50_003, 2));
-      await writer.finish(NEVER);
+      await writer.finish(END, NEVER);
       expect((await destination.read()) === seen(textTo(50_005))).toBe(true);
     });
 
@@ -63,7 +63,7 @@ export function sinkContract(subject: Subject): void {
       await using writer = await destination.sink.open(TARGET, null, NEVER);
       await writer.write(batchFrom(0, 2), NEVER);
       await writer.write(batchFrom(0, 2), NEVER);
-      await writer.finish(NEVER);
+      await writer.finish(END, NEVER);
       expect(await destination.read()).toBe(seen(textTo(2).repeat(capabilities.writtenTwice === "appended" ? 2 : 1)));
     });
 
@@ -72,7 +72,7 @@ export function sinkContract(subject: Subject): void {
       await using writer = await destination.sink.open(TARGET, null, NEVER);
       await writer.write(batchOf([]), NEVER);
       await writer.sync(NEVER);
-      await writer.finish(NEVER);
+      await writer.finish(END, NEVER);
       expect(await destination.read()).toBe(seen(""));
     });
 
@@ -82,7 +82,7 @@ export function sinkContract(subject: Subject): void {
       await writer.write(batchFrom(0, 2), NEVER);
       await writer.sync(NEVER);
       if (capabilities.visible !== "at once") expect(await destination.read()).toBeNull();
-      await writer.finish(NEVER);
+      await writer.finish(END, NEVER);
       expect(await destination.read()).toBe(seen(textTo(2)));
     });
 
@@ -94,7 +94,7 @@ export function sinkContract(subject: Subject): void {
       const stopped = AbortSignal.abort(reason);
       await expect(writer.write(batchFrom(1, 1), stopped)).rejects.toBe(reason);
       await expect(writer.sync(stopped)).rejects.toBe(reason);
-      await expect(writer.finish(stopped)).rejects.toBe(reason);
+      await expect(writer.finish(END, stopped)).rejects.toBe(reason);
       await expect(destination.sink.open(TARGET, null, stopped)).rejects.toBe(reason);
       await expect(destination.sink.check(stopped)).rejects.toBe(reason);
       if (capabilities.visible === "at finish") expect(await destination.read()).toBeNull();
@@ -120,7 +120,7 @@ export function sinkContract(subject: Subject): void {
       await writer[Symbol.asyncDispose]();
       await writer[Symbol.asyncDispose]();
       const finished = await destination.sink.open(TARGET, null, NEVER);
-      await finished.finish(NEVER);
+      await finished.finish(END, NEVER);
       await finished[Symbol.asyncDispose]();
       await finished[Symbol.asyncDispose]();
       await destination.sink[Symbol.asyncDispose]();
@@ -151,5 +151,5 @@ async function useAll(sink: Sink): Promise<void> {
   await sink.check(NEVER);
   await using writer = await sink.open(TARGET, null, NEVER);
   for (let ordinal = 0; ordinal < 100; ordinal += 1) await writer.write(batchFrom(ordinal, 1000), NEVER);
-  await writer.finish(NEVER);
+  await writer.finish(END, NEVER);
 }

@@ -4,7 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import { FileSink } from "../../src/sink/file/index.ts";
 import { RejectLog } from "../../src/sink/rejects.ts";
-import { batchFrom, NEVER, TARGET, textTo } from "./batches.ts";
+import { batchFrom, END, NEVER, TARGET, textTo } from "./batches.ts";
 import { smallDisk } from "./small-disk.ts";
 
 const DISK_BYTES = 1024 * 1024;
@@ -37,7 +37,7 @@ describe.each(["none", "gzip"] as const)("file sink on a full disk, compress=%s"
     await rm(ballast);
     await using writer = await sink.open(TARGET, position, NEVER);
     await writer.write(batchFrom(count, 300), NEVER);
-    await writer.finish(NEVER);
+    await writer.finish(END, NEVER);
     const bytes = await readFile(path);
     expect((compress === "gzip" ? gunzipSync(bytes) : bytes).toString() === textTo(count + 300)).toBe(true);
   });
@@ -59,7 +59,7 @@ describe.each(["none", "gzip"] as const)("file sink on a full disk, compress=%s"
     expect(failure).toMatchObject({ code: "SINK_FULL" });
     await rm(ballast);
     if (compress === "none") await writer.write(batchFrom(300, 3000), NEVER);
-    await writer.finish(NEVER);
+    await writer.finish(END, NEVER);
     const bytes = await readFile(join(disk.path, TARGET.version, `artists.ndjson${compress === "gzip" ? ".gz" : ""}`));
     expect((compress === "gzip" ? gunzipSync(bytes) : bytes).toString() === textTo(3300)).toBe(true);
   });

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import type { Compression } from "../../src/sink/file/config.ts";
 import { FileSink } from "../../src/sink/file/index.ts";
 import { isPositionLost } from "../../src/sink/sink-errors.ts";
-import { batchFrom, batchOf, NEVER, TARGET, textTo } from "./batches.ts";
+import { batchFrom, batchOf, END, NEVER, TARGET, textTo } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";
 import { killedAfter } from "./programs.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
@@ -61,7 +61,7 @@ for (const compress of ["none", "gzip"] as const) {
       await using writer = await destination.sink.open(TARGET, null, NEVER);
       await writer.write(batchFrom(0, 2), NEVER);
       expect(await readdir(destination.sink.folder(TARGET.version))).toEqual([`${name(destination)}.partial`]);
-      await writer.finish(NEVER);
+      await writer.finish(END, NEVER);
       expect(await readdir(destination.sink.folder(TARGET.version))).toEqual([name(destination)]);
       expect(await readdir(destination.root)).toEqual([TARGET.version]);
     });
@@ -71,13 +71,13 @@ for (const compress of ["none", "gzip"] as const) {
       {
         await using writer = await destination.sink.open(TARGET, null, NEVER);
         await writer.write(batchFrom(0, 2), NEVER);
-        await writer.finish(NEVER);
+        await writer.finish(END, NEVER);
       }
       await using writer = await destination.sink.open(TARGET, null, NEVER);
       await writer.write(batchFrom(0, 5), NEVER);
       await writer.sync(NEVER);
       expect(await destination.read()).toBe(textTo(2));
-      await writer.finish(NEVER);
+      await writer.finish(END, NEVER);
       expect(await destination.read()).toBe(textTo(5));
     });
 
@@ -87,11 +87,11 @@ for (const compress of ["none", "gzip"] as const) {
       await first.write(batchFrom(0, 10), NEVER);
       const position = await first.sync(NEVER);
       await first.write(batchFrom(10, 10), NEVER);
-      await first.finish(NEVER);
+      await first.finish(END, NEVER);
       await using second = await destination.sink.open(TARGET, position, NEVER);
       expect(await destination.read()).toBeNull();
       await second.write(batchFrom(10, 10), NEVER);
-      await second.finish(NEVER);
+      await second.finish(END, NEVER);
       expect(await destination.read()).toBe(textTo(20));
     });
 
@@ -130,7 +130,7 @@ for (const compress of ["none", "gzip"] as const) {
         const { position, ordinal } = await killedAfter(destination.sink.name, 2 + kill * 3);
         await using writer = await destination.sink.open(TARGET, position, NEVER);
         await writer.write(batchFrom(ordinal, 3), NEVER);
-        await writer.finish(NEVER);
+        await writer.finish(END, NEVER);
         expect((await destination.read()) === textTo(ordinal + 3)).toBe(true);
       }
     });
@@ -139,7 +139,7 @@ for (const compress of ["none", "gzip"] as const) {
       await using destination = await create(compress);
       await using writer = await destination.sink.open(TARGET, null, NEVER);
       await rm(destination.root, { recursive: true });
-      const failure = await writer.finish(NEVER).catch((error: unknown) => error);
+      const failure = await writer.finish(END, NEVER).catch((error: unknown) => error);
       expect(failure).toMatchObject({ code: "SINK_UNAVAILABLE", message: expect.stringContaining(destination.path) });
     });
 
@@ -172,7 +172,7 @@ describe("file sink, compress=gzip", () => {
       ends.push(Number((await writer.sync(NEVER)).bytes));
       expect((await writer.sync(NEVER)).bytes).toBe(ends.at(-1));
     }
-    await writer.finish(NEVER);
+    await writer.finish(END, NEVER);
     const bytes = await readFile(destination.path);
     expect(bytes.length).toBe(ends.at(-1));
     const members = ends.map((end, index) => bytes.subarray(ends[index - 1] ?? 0, end));
@@ -186,7 +186,7 @@ describe("file sink, compress=gzip", () => {
     await using writer = await destination.sink.open(TARGET, null, NEVER);
     const batch = batchFrom(0, 60_000, 20);
     await writer.write(batch, NEVER);
-    await writer.finish(NEVER);
+    await writer.finish(END, NEVER);
     expect((await destination.read()) === textTo(60_000, 20)).toBe(true);
     expect((await stat(destination.path)).size).toBeLessThan(batch.bytes.byteLength / 3);
   });
@@ -195,7 +195,7 @@ describe("file sink, compress=gzip", () => {
     await using destination = await create("gzip");
     await using writer = await destination.sink.open(TARGET, null, NEVER);
     await writer.write(batchOf([]), NEVER);
-    await writer.finish(NEVER);
+    await writer.finish(END, NEVER);
     expect((await stat(destination.path)).size).toBe(20);
     expect(await destination.read()).toBe("");
   });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { SinkPosition } from "../../src/model.ts";
 import type { SinkWriter } from "../../src/sink/sink.ts";
-import { batchFrom, NEVER, TARGET, textTo, writeAndReuse } from "./batches.ts";
+import { batchFrom, END, NEVER, TARGET, textTo, writeAndReuse } from "./batches.ts";
 import type { Subject } from "./contract.ts";
 
 /** What a sink that can be resumed must pass beside the rest. */
@@ -20,7 +20,7 @@ export function resumeContract({ name, create }: Subject): void {
       }
       await using writer = await destination.sink.open(TARGET, throughJson(position), NEVER);
       await writeAndReuse(writer, batchFrom(10, 5));
-      await writer.finish(NEVER);
+      await writer.finish(END, NEVER);
       expect(await destination.read()).toBe(textTo(15));
     });
 
@@ -33,11 +33,11 @@ export function resumeContract({ name, create }: Subject): void {
       await write;
       const late = await first.sync(NEVER);
       await using second = await destination.sink.open(TARGET, throughJson(late), NEVER);
-      await second.finish(NEVER);
+      await second.finish(END, NEVER);
       expect((await destination.read()) === textTo(20_010)).toBe(true);
       // The file is published now, and the earlier position still holds: as after a crash before the end was recorded.
       await using third = await destination.sink.open(TARGET, throughJson(early), NEVER);
-      await third.finish(NEVER);
+      await third.finish(END, NEVER);
       expect(await destination.read()).toBe(textTo(10));
     });
 
@@ -48,7 +48,7 @@ export function resumeContract({ name, create }: Subject): void {
       await first.sync(NEVER);
       await using second = await destination.sink.open(TARGET, null, NEVER);
       await second.write(batchFrom(0, 1), NEVER);
-      await second.finish(NEVER);
+      await second.finish(END, NEVER);
       expect(await destination.read()).toBe(textTo(1));
     });
 
@@ -82,7 +82,7 @@ export function resumeContract({ name, create }: Subject): void {
             await write;
             if ("count" in action) accepted += action.count;
           }
-          await writer.finish(NEVER);
+          await writer.finish(END, NEVER);
           expect(await destination.read()).toBe(textTo(accepted));
         }),
         { numRuns: 60 },

@@ -11,13 +11,24 @@ import ts from "typescript";
 const ROWS = [
   { units: ["cli", "index"] },
   { units: ["commands"] },
+  { units: ["server"] },
   { units: ["discogs"] },
   { units: ["pipeline", "checkpointer", "destination", "tally", "config"], together: true },
   { units: ["source", "parse", "change", "sink", "state"] },
   { units: ["model", "errors", "telemetry", "retry"], together: true },
 ];
 /** A package is imported in one place only: a folder, with the file of the same name beside it. A schema library serves two. */
-const PACKAGE_PLACES = { commander: ["cli"], pino: ["telemetry"], piscina: ["parse"], zod: ["config", "state"] };
+const PACKAGE_PLACES = {
+  commander: ["cli"],
+  pino: ["telemetry"],
+  piscina: ["parse"],
+  "prom-client": ["telemetry"],
+  "rabbitmq-client": ["sink"],
+  "smol-toml": ["config"],
+  undici: ["source"],
+  yaml: ["config"],
+  zod: ["config", "state"],
+};
 /** Who may import the addon: the pool, the lock, and the commands that need nothing else. */
 const ADDON_PLACES = ["parse", "state", "commands"];
 const ADDON = "native/index.js";

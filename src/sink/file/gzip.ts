@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import * as zlib from "node:zlib";
 import type { Batch, SinkPosition } from "../../model.ts";
-import type { SinkWriter } from "../sink.ts";
+import type { FileEnd, SinkWriter } from "../sink.ts";
 import type { PartialFile } from "./partial-file.ts";
 
 const deflateRaw = promisify<Uint8Array, zlib.ZlibOptions, Buffer>(zlib.deflateRaw);
@@ -64,7 +64,7 @@ export class GzipWriter implements SinkWriter {
     return this.#file.position(end);
   }
 
-  async finish(signal: AbortSignal): Promise<void> {
+  async finish(_end: FileEnd, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.#end === 0) this.#beginMember(); // a file without a member is not gzip
     this.#endMember();

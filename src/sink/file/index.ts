@@ -59,6 +59,10 @@ export class FileSink implements Sink {
     return existsSync(this.#path(target));
   }
 
+  async announce(): Promise<void> {
+    // The files are there under their final names; that is all there is to know.
+  }
+
   async open(target: Target, position: SinkPosition | null, signal: AbortSignal): Promise<SinkWriter> {
     signal.throwIfAborted();
     const path = this.#path(target);

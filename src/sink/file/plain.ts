@@ -1,5 +1,5 @@
 import type { Batch, SinkPosition } from "../../model.ts";
-import type { SinkWriter } from "../sink.ts";
+import type { FileEnd, SinkWriter } from "../sink.ts";
 import type { PartialFile } from "./partial-file.ts";
 
 /** Writes batches as they are: the bodies and their LFs go from shared memory to the file in one write. */
@@ -20,7 +20,7 @@ export class PlainWriter implements SinkWriter {
     return this.#file.position(this.#file.end);
   }
 
-  async finish(signal: AbortSignal): Promise<void> {
+  async finish(_end: FileEnd, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await this.#file.publish();
   }

@@ -1,6 +1,6 @@
 import { DumpError } from "../../errors.ts";
 import type { Batch, SinkPosition } from "../../model.ts";
-import type { Sink, SinkWriter } from "../sink.ts";
+import type { FileEnd, Sink, SinkWriter } from "../sink.ts";
 
 /** Opens the sink of `null:`. */
 export function openNullSink(url: string): NullSink {
@@ -19,6 +19,10 @@ export class NullSink implements Sink {
 
   async holds(): Promise<boolean> {
     return true;
+  }
+
+  async announce(): Promise<void> {
+    // Nobody listens.
   }
 
   async open(_target: unknown, _position: unknown, signal: AbortSignal): Promise<NullWriter> {
@@ -47,7 +51,7 @@ export class NullWriter implements SinkWriter {
     return { bodies: this.#bodies, bytes: this.#bytes };
   }
 
-  async finish(signal: AbortSignal): Promise<void> {
+  async finish(_end: FileEnd, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
   }
 

@@ -1,6 +1,6 @@
 import { DumpError } from "../../errors.ts";
 import type { Batch, SinkPosition } from "../../model.ts";
-import type { Sink, SinkWriter } from "../sink.ts";
+import type { FileEnd, Sink, SinkWriter } from "../sink.ts";
 import { type Outlet, openOutlet, type StandardStream } from "./outlet.ts";
 
 /** Opens the sink of `-`. */
@@ -27,6 +27,10 @@ export class StdoutSink implements Sink {
 
   async holds(): Promise<boolean> {
     return true;
+  }
+
+  async announce(): Promise<void> {
+    // Nobody listens.
   }
 
   /** A position is of no use here: what is written is gone. */
@@ -57,7 +61,7 @@ class StdoutWriter implements SinkWriter {
     return {};
   }
 
-  async finish(signal: AbortSignal): Promise<void> {
+  async finish(_end: FileEnd, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
   }
 

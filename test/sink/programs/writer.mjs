@@ -42,7 +42,7 @@ try {
       const position = await writer.sync(stopping.signal);
       process.stderr.write(`${JSON.stringify({ position, ordinal })}\n`);
     }
-    await writer.finish(stopping.signal);
+    await writer.finish({ file: "program", records: 0, complete: true }, stopping.signal);
   });
   process.stderr.write("done\n");
 } catch (error) {
