@@ -1,3 +1,4 @@
+import { fault } from "#fault";
 import type { Destination } from "./destination.ts";
 import type { Checkpoint } from "./model.ts";
 
@@ -51,6 +52,7 @@ export class Checkpointer {
   async #take(save: (checkpoint: Checkpoint) => Promise<void>, destination: Destination, milestone: Milestone): Promise<void> {
     try {
       const durable = await destination.sync(this.#signal);
+      fault("sink-synced");
       await save({ ...milestone, ...durable });
     } catch (error) {
       this.#failure = { error };

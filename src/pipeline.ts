@@ -1,3 +1,4 @@
+import { fault } from "#fault";
 import { Checkpointer } from "./checkpointer.ts";
 import type { Destination } from "./destination.ts";
 import { DumpError } from "./errors.ts";
@@ -50,6 +51,7 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
           if (piece.end) tally.assertConserved(file.name);
           file.assertSame();
           await destination?.finish(tally.end(file.name, piece.end && file.verified), signal);
+          fault("file-announced");
           return tally.outcome(piece.end ? "end" : "limit");
         }
         if (destination !== null && piece.resume !== null) await checkpoints.offer(destination, tally.at(piece.resume), stopping.aborted);

@@ -1,3 +1,4 @@
+import { fault } from "#fault";
 import type { Destination } from "../destination.ts";
 import { DumpError } from "../errors.ts";
 import { type Checkpoint, type DataType, sameIdentity } from "../model.ts";
@@ -100,6 +101,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
   const seconds = (performance.now() - started) / 1000;
   if (outcome.how === "end" && source?.verified && store !== null) {
     await store.apply({ type: "file-completed", file: name, counts: outcome.counts, digest: outcome.digest, batches: sent });
+    fault("file-saved");
   }
   if (outcome.how !== "stopped") telemetry.fileCompleted(name, seconds);
   return { outcome, report: toReport(outcome, from, seconds, pool.threads) };

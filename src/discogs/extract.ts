@@ -1,3 +1,4 @@
+import { fault } from "#fault";
 import { DumpError } from "../errors.ts";
 import { DATA_TYPES, type DataType } from "../model.ts";
 import { ParsePool } from "../parse/pool.ts";
@@ -24,9 +25,14 @@ export interface ExtractContext {
  * Brings one version into a sink: lock, state, verify every file, extract every file, complete. Throws the first {@link DumpError} once
  * all files have come as far as they can.
  */
-export async function extract(request: ExtractRequest, { stopping, signal, telemetry }: ExtractContext): Promise<ExtractReport> {
+export async function extract(request: ExtractRequest, context: ExtractContext): Promise<ExtractReport> {
+  await using _lock = request.stateRoot === null ? noLock : await lockRoot(request.stateRoot);
+  return extractLocked(request, context);
+}
+
+/** {@link extract} for who holds the lock of the root already. */
+export async function extractLocked(request: ExtractRequest, { stopping, signal, telemetry }: ExtractContext): Promise<ExtractReport> {
   const { version, contract, stateRoot, threads, chunkBytes } = request;
-  await using _lock = stateRoot === null ? noLock : await lockRoot(stateRoot);
   await using sink = openSink(request.sinkUrl, telemetry.sinkEvents);
   telemetry.runStarted({ version, contract, sink: sink.name, threads, files: request.inputs });
   let ending: "complete" | "incomplete" | "stopped" | "failed" = "failed";
@@ -71,7 +77,7 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   }
   const todo = request.inputs.filter((input) => pending.has(input.name));
   if (todo.length > 0) {
-    const sources = await inPhase(run, "download", () => verifyAll(todo, run));
+    const sources = request.fetched ? await verifyAll(todo, run) : await inPhase(run, "download", () => verifyAll(todo, run));
     if (!stopping.aborted) await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
   }
   const outcome = store?.outcome(names) ?? null;
@@ -94,6 +100,7 @@ async function announce(types: Readonly<Partial<Record<DataType, TypeReport>>>, 
   if (startedAt === null || counts.some(([, count]) => count === undefined)) return;
   const recordCounts = Object.fromEntries(counts) as Record<DataType, number>;
   await sink.announce({ version, contract, startedAt, recordCounts }, signal);
+  fault("version-announced");
 }
 
 /** Those of the completed files whose output has been removed since: they are extracted again. */

@@ -22,6 +22,7 @@ export function toRequest(config: Config, { version, inputs }: Inputs): ExtractR
     contract: config.contract,
     sinkUrl: config.sink,
     stateRoot: keepsState ? stateRoot(config, inputs) : null,
+    fetched: false,
     force: config.force,
     limit: config.limit,
     verify: stdin ? "stream" : config.verify,

@@ -23,6 +23,8 @@ export interface ExtractRequest {
   readonly sinkUrl: string;
   /** Folder of the state marker, or null if this run keeps no state. */
   readonly stateRoot: string | null;
+  /** The download phase was told to the state by whoever fetched the files. */
+  readonly fetched: boolean;
   /** Start afresh whatever the state marker says. */
   readonly force: boolean;
   /** Stop each file after so many records. */

@@ -1,6 +1,7 @@
 /** The state marker on disk: the only file of this folder that reads and writes it. */
 import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { fault } from "#fault";
 import { DumpError, systemCode } from "../errors.ts";
 import { keptName, markerName, type ReadResult, readMarker, serialiseMarker } from "./codec.ts";
 import { MARKER_BYTES_MAX, type Marker } from "./marker.ts";
@@ -107,7 +108,9 @@ export class MarkerFile {
     const beside = `${this.path}.tmp`;
     try {
       await this.#disk.writeSynced(beside, text);
+      fault("marker-written");
       await this.#disk.rename(beside, this.path);
+      fault("marker-renamed");
       await this.#disk.syncFolder(this.#root);
     } catch (error) {
       await rm(beside, { force: true }).catch(() => {}); // gives its space back where that was what lacked

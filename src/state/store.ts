@@ -1,6 +1,7 @@
 /** The state of one version for one run: what the application asks before it works, and tells while it does. */
 import { DumpError } from "../errors.ts";
 import type { FileIdentity } from "../model.ts";
+import { adoptFinished } from "./adopt.ts";
 import { keptName } from "./codec.ts";
 import { type DecideOptions, type Decision, decide, type Outcome, outcome, pendingFiles, type ResumeInfo, resumeInfo } from "./decide.ts";
 import { provenanceChange } from "./download-phase.ts";
@@ -14,6 +15,8 @@ import { transition } from "./transitions.ts";
 export interface StoreOptions {
   /** Hears, in a sentence, why saved state is not used. */
   readonly onWarning?: (warning: string) => void;
+  /** Files that another program has finished; they count where the version has no marker yet. */
+  readonly finished?: Iterable<string>;
   readonly now?: () => Date;
   readonly disk?: DiskSteps;
 }
@@ -36,10 +39,10 @@ export class StateStore {
 
   /** Reads the marker of `version` in `root`; one that cannot be used is kept beside, with a warning. Writes nothing yet. */
   static async open(root: string, version: string, key: RunKey, options: StoreOptions = {}): Promise<StateStore> {
-    const resolved = { onWarning: () => {}, now: () => new Date(), disk: diskSteps, ...options };
+    const resolved = { onWarning: () => {}, finished: [], now: () => new Date(), disk: diskSteps, ...options };
     const now = resolved.now();
     const file = new MarkerFile(root, version, resolved.disk);
-    const marker = await readOrNew(file, version, now, resolved.onWarning);
+    const marker = await readOrNew(file, () => adoptFinished(newMarker(version, now), resolved.finished, now.toISOString()), now, resolved.onWarning);
     return new StateStore(file, activateRun(marker, key, now), resolved);
   }
 
@@ -106,17 +109,17 @@ export class StateStore {
   }
 }
 
-async function readOrNew(file: MarkerFile, version: string, now: Date, warn: (warning: string) => void): Promise<Marker> {
+async function readOrNew(file: MarkerFile, create: () => Marker, now: Date, warn: (warning: string) => void): Promise<Marker> {
   const read = await file.read(now);
   switch (read.kind) {
     case "absent":
-      return newMarker(version, now);
+      return create();
     case "marker":
       return read.marker;
     case "fresh": {
       const kept = await file.keepBeside(read.keepAs);
-      warn(`state marker ${file.path} is not used, ${read.reason}: version ${version} starts afresh, the old marker is kept as ${kept}`);
-      return newMarker(version, now);
+      warn(`state marker ${file.path} is not used, ${read.reason}: the version starts afresh, the old marker is kept as ${kept}`);
+      return create();
     }
     case "too-new":
       throw new DumpError(

@@ -4,7 +4,7 @@ import { performance } from "node:perf_hooks";
 export interface Clock {
   /** Milliseconds since some fixed moment; never goes back. */
   now(): number;
-  /** Calls `work` once after `delayMs`, without keeping the process alive; the result calls it off. */
+  /** Calls `work` once after `delayMs` (at most 2^31 - 1), without keeping the process alive; the result calls it off. */
   after(delayMs: number, work: () => void): () => void;
 }
 

@@ -16,6 +16,7 @@ const ROWS = [
   { units: ["pipeline", "checkpointer", "destination", "tally", "config"], together: true },
   { units: ["source", "parse", "change", "sink", "state"] },
   { units: ["model", "errors", "telemetry", "retry"], together: true },
+  { units: ["fault"] },
 ];
 /** A package is imported in one place only: a folder, with the file of the same name beside it. A schema library serves two. */
 const PACKAGE_PLACES = {
@@ -32,8 +33,10 @@ const PACKAGE_PLACES = {
 /** Who may import the addon: the pool, the lock, and the commands that need nothing else. */
 const ADDON_PLACES = ["parse", "state", "commands"];
 const ADDON = "native/index.js";
-const EXIT_PLACES = ["src/cli.ts"];
-const ENV_PLACES = ["src/config.ts"];
+/** What tests swap in; no release loads it. */
+const FAULTS_ON = "src/fault/on.ts";
+const EXIT_PLACES = ["src/cli.ts", FAULTS_ON];
+const ENV_PLACES = ["src/config.ts", FAULTS_ON];
 const LINES_MAX = 400;
 const VAGUE_NAMES = ["utils", "util", "helpers", "helper", "common", "misc", "lib"];
 /** What lies at the top of the repository, beside dot files. */
@@ -84,6 +87,7 @@ function checkFile({ path, text }, say) {
 }
 
 function checkImport({ path, unit }, node, specifier, say) {
+  if (specifier === "#fault") return;
   if (!specifier.startsWith(".")) return checkPackage(unit, node, specifier, say);
   const target = posix.normalize(posix.join(posix.dirname(path), specifier));
   if (target === ADDON) {

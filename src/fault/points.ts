@@ -1,0 +1,14 @@
+/** The durable steps at which tests make a run fail, in the order of a run. */
+export const FAULT_POINTS = [
+  "download-synced",
+  "download-renamed",
+  "metadata-saved",
+  "marker-written",
+  "marker-renamed",
+  "message-confirmed",
+  "sink-synced",
+  "file-announced",
+  "file-saved",
+  "version-announced",
+] as const;
+export type FaultPoint = (typeof FAULT_POINTS)[number];
