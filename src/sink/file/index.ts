@@ -1,11 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { open, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { DumpError } from "../../errors.ts";
 import type { SinkPosition } from "../../model.ts";
 import { diskError } from "../disk-errors.ts";
-import { makeFolder } from "../folders.ts";
 import type { Sink, SinkWriter, Target } from "../sink.ts";
 import { type FileSinkConfig, parseFileUrl } from "./config.ts";
 import { GzipWriter } from "./gzip.ts";
@@ -18,6 +17,13 @@ const PROBE_BYTES = 4096;
 /** Opens the sink of a `file:` URL. */
 export function openFileSink(url: string): FileSink {
   return new FileSink(parseFileUrl(url));
+}
+
+/** The folder itself, or, as the first run makes it, the nearest one above it that is there: a check creates nothing. */
+function nearestFolder(path: string): string {
+  let folder = resolve(path);
+  while (!existsSync(folder) && folder !== dirname(folder)) folder = dirname(folder);
+  return folder;
 }
 
 /** Writes `DIR/<version>/<type>.ndjson`, or `.ndjson.gz`: one message body a line, byte for byte. */
@@ -42,8 +48,7 @@ export class FileSink implements Sink {
 
   async check(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    await makeFolder(this.#config.folder);
-    const path = join(this.#config.folder, `.deadwax-probe-${randomBytes(6).toString("hex")}`);
+    const path = join(nearestFolder(this.#config.folder), `.deadwax-probe-${randomBytes(6).toString("hex")}`);
     try {
       await using probe = await open(path, "wx");
       await probe.writeFile(Buffer.alloc(PROBE_BYTES));
