@@ -1,29 +1,44 @@
 #!/usr/bin/env node
+import { basename } from "node:path";
 import { Command, CommanderError, Option } from "commander";
+import { runCheck } from "./commands/check.ts";
 import type { CommandContext, Stop, StopSignal } from "./commands/context.ts";
 import { runDemo } from "./commands/demo.ts";
 import { EXIT_CODES } from "./commands/exit-codes.ts";
 import { runExtract } from "./commands/extract.ts";
 import { GENERATE_OPTIONS, runGenerate } from "./commands/generate.ts";
+import { runServe } from "./commands/serve.ts";
 import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts";
-import { runValidate } from "./commands/validate.ts";
+import { runValidate, type ValidateFlags } from "./commands/validate.ts";
 import { runVersion } from "./commands/version.ts";
-import { envOf, flagOf, OPTION_KEYS, type OptionKey, optionOf } from "./config/options.ts";
+import { flagOf, type OptionTable, type Option as Setting, variablesOf } from "./config/option.ts";
+import { OPTIONS } from "./config/options.ts";
+import type { ServeFlags } from "./config/serve.ts";
+import { SERVE_OPTIONS } from "./config/serve-options.ts";
 import { type Flags, wantsJson } from "./config.ts";
-import { DumpError, ERROR_CODES, systemCode } from "./errors.ts";
+import { DumpError, ERROR_CODES, type ErrorCode, systemCode } from "./errors.ts";
 import { isBrokenPipe } from "./sink/sink-errors.ts";
 import type { Telemetry } from "./telemetry.ts";
 
 /** A run that was told to break off and does not is ended after so long. */
 const BREAK_OFF_TIMEOUT_MS = 2_000;
 
-type RawFlags = Flags & { readonly quiet?: boolean; readonly verbose?: boolean };
+/** Under the names of upstream's programs we are what they are. */
+const SERVICE_NAMES = ["extractor", "rustextractor"];
+
+/** Flags with their abbreviations. */
+type Typed<F> = F & { readonly quiet?: boolean; readonly verbose?: boolean };
 
 const context: CommandContext = {
   stdout: process.stdout,
   stderr: process.stderr,
   // Loaded late: the application brings the addon and the pool, which most commands do without.
   extract: async (request, runContext) => (await import("./discogs/extract.ts")).extract(request, runContext),
+  // The service brings that and the broker's client.
+  serve: async () => {
+    throw new DumpError("INTERNAL", "the service is not there yet");
+  },
+  checkSource: null,
   listen,
 };
 
@@ -43,12 +58,18 @@ async function main(argv: readonly string[]): Promise<number> {
     const program = buildProgram((code) => {
       exit = code;
     });
-    // `--version` works like the command of that name, so that it can be verbose.
-    await program.parseAsync(argv[0] === "--version" || argv[0] === "-V" ? ["version", ...argv.slice(1)] : argv, { from: "user" });
+    await program.parseAsync(commandLine(argv), { from: "user" });
     return exit;
   } catch (error) {
     return report(error, outputFlag(argv));
   }
+}
+
+/** The command and its arguments. `--version` works like the command of that name, so that it can be verbose. */
+function commandLine(argv: readonly string[]): string[] {
+  const [first = "", ...rest] = argv;
+  if (first === "--version" || first === "-V") return ["version", ...rest];
+  return SERVICE_NAMES.includes(basename(process.argv[1] ?? "")) ? ["serve", ...argv] : [...argv];
 }
 
 function buildProgram(finish: (code: number) => void): Command {
@@ -59,31 +80,38 @@ function buildProgram(finish: (code: number) => void): Command {
     .exitOverride()
     .configureOutput({ outputError: () => {} }); // told by `report`, in one place and one form
 
-  withOptions(program.command("extract").argument("[files...]", "dumps to extract, or - for standard input"), OPTION_KEYS)
+  withOptions(program.command("extract").argument("[files...]", "dumps to extract, or - for standard input"), OPTIONS)
     .description("bring the records of one version into a sink")
-    .action(async (files: string[], flags: RawFlags) => finish(await runExtract(files, expand(flags), context)));
+    .action(async (files: string[], flags: Typed<Flags>) => finish(await runExtract(files, expand(flags), context)));
+  withOptions(program.command("serve"), SERVE_OPTIONS)
+    .description("find, download, verify and publish every new version, and stay up; also what runs under upstream's names")
+    .action(async (flags: Typed<ServeFlags>) => finish(await runServe(expand(flags), context)));
+  withOptions(program.command("check"), SERVE_OPTIONS)
+    .description("tell whether the service could work: disk, broker, source; creates nothing")
+    .action(async (flags: Typed<ServeFlags>) => finish(await runCheck(expand(flags), context)));
 
   const state = program.command("state").description("show, check or reset what is known of earlier runs");
-  const stateKeys = ["root", "state", "output"] as const;
-  withOptions(state.command("show"), stateKeys)
+  const { root, state: stateFolder, output } = OPTIONS;
+  const stateOptions = { root, state: stateFolder, output };
+  withOptions(state.command("show"), stateOptions)
     .description("print the state of every version")
     .action(async (flags: Flags) => finish(await runStateShow(flags, context)));
-  withOptions(state.command("check"), stateKeys)
+  withOptions(state.command("check"), stateOptions)
     .description("tell whether the state is sound; changes nothing")
     .action(async (flags: Flags) => finish(await runStateCheck(flags, context)));
-  withOptions(state.command("reset").argument("<versions...>", "versions that are to start afresh"), stateKeys)
+  withOptions(state.command("reset").argument("<versions...>", "versions that are to start afresh"), stateOptions)
     .description("start versions afresh; the old state is kept beside")
     .action(async (versions: string[], flags: Flags) => finish(await runStateReset(versions, flags, context)));
 
-  withOptions(program.command("validate"), OPTION_KEYS)
-    .description("check the settings and print them; touches neither dumps nor network")
-    .action((flags: RawFlags) => finish(runValidate(expand(flags), context)));
+  withOptions(program.command("validate").option("--serve", "those of serve; so does any flag that only serve has"), { ...SERVE_OPTIONS, ...OPTIONS })
+    .description("check the settings of extract, or of serve, and print them; touches neither dumps nor network")
+    .action((flags: Typed<ValidateFlags>) => finish(runValidate(expand(flags), context)));
 
   const generate = program.command("generate").description("write a synthetic dump");
   for (const [key, { argument, fallback, meaning }] of Object.entries(GENERATE_OPTIONS)) {
     generate.option(`--${key} <${argument}>`, fallback === null ? `${meaning} (required)` : `${meaning} (default: ${fallback})`);
   }
-  withOptions(generate, ["output"]).action(async (flags: Parameters<typeof runGenerate>[0]) => finish(await runGenerate(flags, context)));
+  withOptions(generate, { output }).action(async (flags: Parameters<typeof runGenerate>[0]) => finish(await runGenerate(flags, context)));
 
   program
     .command("demo")
@@ -97,22 +125,30 @@ function buildProgram(finish: (code: number) => void): Command {
   return program;
 }
 
-function withOptions(command: Command, keys: readonly OptionKey[]): Command {
-  for (const key of keys) {
-    const { argument, meaning, fallback, fallbackText } = optionOf(key);
-    const notes = [`env: ${envOf(key)}`, ...(fallback === null && fallbackText === undefined ? [] : [`default: ${fallbackText ?? fallback}`])];
+function withOptions(command: Command, table: OptionTable): Command {
+  for (const [key, option] of Object.entries(table)) {
     // Never a default here: it would hide the environment.
-    command.addOption(new Option(argument === null ? flagOf(key) : `${flagOf(key)} <${argument}>`, `${meaning} (${notes.join(", ")})`));
+    if (option.flagless !== true) command.addOption(new Option(flagUsage(key, option), `${option.meaning} (${notesOf(key, option).join(", ")})`));
   }
-  if (keys.includes("logLevel")) {
+  if ("logLevel" in table) {
     command.addOption(new Option("-q, --quiet", "short for --log-level warn").conflicts(["verbose", "logLevel"]));
     command.addOption(new Option("-v, --verbose", "short for --log-level debug").conflicts(["quiet", "logLevel"]));
   }
   return command;
 }
 
+function flagUsage(key: string, { argument, short }: Setting): string {
+  return `${short === undefined ? "" : `-${short}, `}${flagOf(key)}${argument === null ? "" : ` <${argument}>`}`;
+}
+
+function notesOf(key: string, option: Setting): string[] {
+  const { fallback, fallbackText } = option;
+  const variables = variablesOf(key, option).map(({ name }) => name);
+  return [`env: ${variables.join(" or ")}`, ...(fallback === null && fallbackText === undefined ? [] : [`default: ${fallbackText ?? fallback}`])];
+}
+
 /** Writes the abbreviations out. */
-function expand({ quiet, verbose, ...flags }: RawFlags): Flags {
+function expand<F extends Flags | ServeFlags>({ quiet, verbose, ...flags }: Typed<F>): Omit<Typed<F>, "quiet" | "verbose"> {
   if (quiet === true) return { ...flags, logLevel: "warn" };
   return verbose === true ? { ...flags, logLevel: "debug" } : flags;
 }
@@ -157,18 +193,18 @@ function report(error: unknown, output: string | undefined): number {
   if (isBrokenPipe(error)) return EXIT_CODES.done.exit;
   if (error instanceof CommanderError && error.exitCode === 0) return EXIT_CODES.done.exit; // help was asked for
   if (error instanceof CommanderError && error.code === "commander.help") return EXIT_CODES.usage.exit; // and printed instead
-  const { code, message } = describe(error);
+  const { code, message, exit } = describe(error);
   const line = message.replace(/\s*\n\s*/g, " ");
   const text = wantsJson({ output }) ? JSON.stringify({ error: { code, message: line } }) : `deadwax: ${code}: ${line}`;
   process.stderr.write(`${text}\n`);
-  return ERROR_CODES[code].exit;
+  return exit;
 }
 
-function describe(error: unknown): { code: keyof typeof ERROR_CODES; message: string } {
-  if (error instanceof DumpError) return { code: error.code, message: error.message };
-  if (error instanceof CommanderError) return { code: "CONFIG_INVALID", message: error.message.replace(/^error: /, "") };
+function describe(error: unknown): { code: ErrorCode; message: string; exit: number } {
+  if (error instanceof DumpError) return error;
+  if (error instanceof CommanderError) return { code: "CONFIG_INVALID", message: error.message.replace(/^error: /, ""), exit: EXIT_CODES.usage.exit };
   // A defect: where it happened is the most useful thing to report.
-  return { code: "INTERNAL", message: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+  return { code: "INTERNAL", message: error instanceof Error ? (error.stack ?? error.message) : String(error), exit: ERROR_CODES.INTERNAL.exit };
 }
 
 /** The value of `--output`, wherever it stands; needed before the arguments are known to be sound. */

@@ -1,12 +1,12 @@
-import { envOf, flagOf, OPTION_KEYS, type OptionKey, optionOf, type Values } from "./config/options.ts";
-import { hideSecrets } from "./config/secrets.ts";
+import { variableNames } from "./config/option.ts";
+import { envOf, OPTIONS, type Values } from "./config/options.ts";
+import { type FlagsOf, type Origin, resolveTable } from "./config/resolve.ts";
+import { composeServeConfig, type ServeConfig, type ServeFlags } from "./config/serve.ts";
+import { SERVE_OPTIONS } from "./config/serve-options.ts";
 import { DumpError } from "./errors.ts";
 
-/** What was typed, unparsed: a switch is `true`, everything else is text. */
-export type Flags = { readonly [K in OptionKey]?: string | boolean | undefined };
-
-/** Where a setting came from. */
-export type Origin = "flag" | "env" | "default";
+/** What was typed behind `deadwax extract`. */
+export type Flags = FlagsOf<typeof OPTIONS>;
 
 /** Raw input of a run. */
 export interface RawConfig {
@@ -19,7 +19,7 @@ export interface RawConfig {
 export interface Config extends Values {
   /** Dumps to extract; empty: take them from `root`. The only entry `-` is standard input. */
   readonly files: readonly string[];
-  readonly origins: Readonly<Record<OptionKey, Origin>>;
+  readonly origins: Readonly<Record<keyof Values, Origin>>;
 }
 
 /** Resolves every setting, or fails once with all that is wrong. */
@@ -34,42 +34,26 @@ export function resolveExtractConfig(raw: RawConfig): Config {
   return settle(config, [...problems, ...inputProblems(config)]);
 }
 
+/** Resolves every setting of the service, or fails once with all that is wrong and upstream's exit code. */
+export function resolveServeConfig({ flags, env = process.env }: { readonly flags: ServeFlags; readonly env?: NodeJS.ProcessEnv }): ServeConfig {
+  return composeServeConfig(flags, env, unknownVariables(env));
+}
+
 /** Whether machines read the output, as far as that can be told before the settings are known to be sound. */
 export function wantsJson(flags: Flags, env: NodeJS.ProcessEnv = process.env): boolean {
   return (flags.output ?? env[envOf("output")]) === "json";
 }
 
 function resolve({ files = [], flags, env = process.env }: RawConfig): { config: Config; problems: string[] } {
-  const problems = unknownVariables(env);
-  const values: Record<string, unknown> = {};
-  const origins: Partial<Record<OptionKey, Origin>> = {};
-  for (const key of OPTION_KEYS) {
-    const { schema, secret } = optionOf(key);
-    const { text, origin } = pick(key, flags, env);
-    origins[key] = origin;
-    const parsed = text === null ? { success: true as const, data: null } : schema.safeParse(text);
-    values[key] = parsed.success ? parsed.data : null;
-    if (parsed.success) continue;
-    const said = origin === "env" ? `${envOf(key)}=` : `${flagOf(key)} `;
-    const value = secret === true ? hideSecrets(text ?? "") : text;
-    problems.push(`${said}${value}: ${parsed.error.issues.map((issue) => issue.message).join(", ")}`);
-  }
+  const { values, origins, problems } = resolveTable(OPTIONS, { flags, env });
   // A root from the environment is where dumps usually are; naming files overrides it.
-  if (files.length > 0 && origins.root === "env") values["root"] = null;
-  return { config: { ...values, files, origins } as unknown as Config, problems };
+  const root = files.length > 0 && origins.root === "env" ? null : values.root;
+  return { config: { ...values, root, files, origins }, problems: [...unknownVariables(env), ...problems.map(({ text }) => text)] };
 }
 
-/** The one place that knows precedence: flag, environment, default. A variable set to nothing is not set. */
-function pick(key: OptionKey, flags: Flags, env: NodeJS.ProcessEnv): { text: string | null; origin: Origin } {
-  const typed = flags[key];
-  if (typed !== undefined) return { text: String(typed), origin: "flag" };
-  const { lenient = (value: string) => value, fallback } = optionOf(key);
-  const text = lenient(env[envOf(key)] ?? "") ?? "";
-  return text === "" ? { text: fallback, origin: "default" } : { text, origin: "env" };
-}
-
+/** Variables of ours that no command knows: a service and an extract may share an environment. */
 function unknownVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set(OPTION_KEYS.map(envOf));
+  const known = new Set([OPTIONS, SERVE_OPTIONS].flatMap(variableNames));
   const unknown = Object.keys(env).filter((name) => name.startsWith("DEADWAX_") && !known.has(name));
   return unknown.map((name) => `${name}: there is no such variable`);
 }

@@ -18,14 +18,23 @@ export const ERROR_CODES = {
 
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** What a {@link DumpError} is told beside its code and message. */
+export interface FailureOptions extends ErrorOptions {
+  /** What the process ends with, where it is not what the code says. */
+  readonly exit?: number;
+}
+
 /** A failure we expect: `code` for programs, `message` for people, `cause` for whoever debugs it. */
 export class DumpError extends Error {
   override readonly name = "DumpError";
   readonly code: ErrorCode;
+  /** What the process ends with. */
+  readonly exit: number;
 
-  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, options?: FailureOptions) {
     super(message, options);
     this.code = code;
+    this.exit = options?.exit ?? ERROR_CODES[code].exit;
   }
 }
 

@@ -1,3 +1,4 @@
+import type { ServeConfig } from "../config/serve.ts";
 import type { ExtractReport, ExtractRequest } from "../discogs/request.ts";
 import type { TextOutput } from "../telemetry/screen.ts";
 import type { Telemetry } from "../telemetry.ts";
@@ -18,11 +19,20 @@ export interface Stop extends Disposable {
 /** The application, as the commands call it. */
 export type Extract = (request: ExtractRequest, context: { stopping: AbortSignal; signal: AbortSignal; telemetry: Telemetry }) => Promise<ExtractReport>;
 
+/** The service, as the commands call it: resolves once a signal has stopped it, fails with why the first run has, its cool-down included. */
+export type Serve = (config: ServeConfig, context: Pick<CommandContext, "stdout" | "stderr" | "listen">) => Promise<void>;
+
+/** Whether the source of the dumps answers: fails with why it does not. */
+export type CheckSource = (config: ServeConfig, signal: AbortSignal) => Promise<void>;
+
 /** What the process lends a command. */
 export interface CommandContext {
   readonly stdout: TextOutput;
   readonly stderr: TextOutput;
   readonly extract: Extract;
+  readonly serve: Serve;
+  /** Null: the source is not asked. */
+  readonly checkSource: CheckSource | null;
   /** Listens to signals until the result is disposed of. */
   listen(drainTimeoutMs: number, telemetry: Telemetry): Stop;
 }

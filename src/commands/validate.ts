@@ -1,25 +1,71 @@
-import { envOf, flagOf, OPTION_KEYS, type OptionKey, optionOf } from "../config/options.ts";
+import { flagOf, type Option, type OptionTable, variablesOf } from "../config/option.ts";
+import { envOf, OPTION_KEYS, OPTIONS, type OptionKey, optionOf } from "../config/options.ts";
 import { hideSecrets } from "../config/secrets.ts";
-import { type Config, type Flags, resolveConfig } from "../config.ts";
+import type { ServeFlags } from "../config/serve.ts";
+import { SERVE_KEYS, SERVE_OPTIONS } from "../config/serve-options.ts";
+import { type Config, type Flags, resolveConfig, resolveServeConfig } from "../config.ts";
+import { DumpError } from "../errors.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import { writeWarnings } from "./serve.ts";
+
+/** Flags of either command; `serve` asks for that one's settings. */
+export type ValidateFlags = Flags & ServeFlags & { readonly serve?: boolean };
+
+interface Line {
+  readonly key: string;
+  readonly value: string | number | boolean | null;
+  readonly from: string;
+  /** What gave the value, where its kind does not say it all. */
+  readonly name: string;
+}
 
 /** `deadwax validate`: shows the resolved settings and where each came from; touches neither dumps nor network. */
-export function runValidate(flags: Flags, { stdout }: CommandContext): number {
-  const config = resolveConfig({ flags });
-  const settings = OPTION_KEYS.map((key) => ({ key, value: printable(config, key), from: config.origins[key] }));
-  if (config.output === "json") {
-    stdout.write(`${JSON.stringify(Object.fromEntries(settings.map(({ key, value, from }) => [key, { value, from }])))}\n`);
+export function runValidate({ serve = false, ...flags }: ValidateFlags, context: CommandContext): number {
+  const typed = Object.keys(flags);
+  const isServe = serve || typed.some((key) => !Object.hasOwn(OPTIONS, key));
+  refuseForeign(isServe ? SERVE_OPTIONS : OPTIONS, typed, isServe ? "serve" : "extract");
+  const { lines, isJson } = isServe ? serveLines(flags, context) : extractLines(flags);
+  if (isJson) {
+    context.stdout.write(`${JSON.stringify(Object.fromEntries(lines.map(({ key, ...line }) => [key, line])))}\n`);
   } else {
-    for (const { key, value, from } of settings) {
-      const origin = from === "env" ? envOf(key) : from;
-      stdout.write(`${flagOf(key).padEnd(22)} ${value === null ? "(not set)" : value}  [${origin}]\n`);
+    for (const { key, value, name } of lines) {
+      context.stdout.write(`${titleOf(key, isServe).padEnd(27)} ${value === null ? "(not set)" : value}  [${name}]\n`);
     }
   }
   return EXIT_CODES.done.exit;
 }
 
+function extractLines(flags: Flags) {
+  const config = resolveConfig({ flags });
+  const lines = OPTION_KEYS.map((key): Line => {
+    const from = config.origins[key];
+    return { key, value: printable(config, key), from, name: from === "env" ? envOf(key) : from };
+  });
+  return { lines, isJson: config.output === "json" };
+}
+
+function serveLines(flags: ServeFlags, { stderr }: CommandContext) {
+  const config = resolveServeConfig({ flags });
+  writeWarnings(config, stderr);
+  const lines = SERVE_KEYS.map((key, index): Line => ({ key, ...(config.settings[index] as Omit<Line, "key">) }));
+  return { lines, isJson: config.output === "json" };
+}
+
+/** A flag of the other command would say nothing. */
+function refuseForeign(table: OptionTable, typed: readonly string[], command: string): void {
+  const foreign = typed.filter((key) => !Object.hasOwn(table, key)).map(flagOf);
+  if (foreign.length > 0) throw new DumpError("CONFIG_INVALID", `${foreign.join(", ")}: ${command} has no such option`);
+}
+
+/** Settings without a flag are called by their variable. */
+function titleOf(key: string, isServe: boolean): string {
+  const table: OptionTable = isServe ? SERVE_OPTIONS : OPTIONS;
+  const option: Option | undefined = table[key];
+  return option?.flagless === true ? variablesOf(key, option)[0].name : flagOf(key);
+}
+
 function printable(config: Config, key: OptionKey): string | number | boolean | null {
   const value = config[key];
-  return typeof value === "string" && optionOf(key).secret === true ? hideSecrets(value) : value;
+  return typeof value === "string" && optionOf(key).secret !== undefined ? hideSecrets(value) : value;
 }

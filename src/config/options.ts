@@ -1,18 +1,18 @@
 import { availableParallelism } from "node:os";
-import type { z } from "zod";
 import { DumpError } from "../errors.ts";
 import { BACKENDS, CONTRACTS, DATA_TYPES, VERIFY_MODES } from "../model.ts";
 import { openSink } from "../sink/index.ts";
-import { byteSize, count, flag, lenientU64, text, word } from "./units.ts";
+import { type Option, type OptionTable, type ValuesOf, variablesOf } from "./option.ts";
+import { byteSize, count, flag, text, u64, word } from "./units.ts";
 
-const KIB = 2 ** 10;
-const MIB = 2 ** 20;
+export const KIB = 2 ** 10;
+export const MIB = 2 ** 20;
 const TIB = 2 ** 40;
 const THREADS_MAX = 256;
 /** What the addon takes as a count. */
-const U32_MAX = 2 ** 32 - 1;
+export const U32_MAX = 2 ** 32 - 1;
 /** A timer that waits longer fires at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+export const TIMER_MS_MAX = 2 ** 31 - 1;
 /** A record of this size becomes a body of less than 4 GiB, whatever it holds. */
 const RECORD_BYTES_MAX = 256 * MIB;
 
@@ -30,26 +30,7 @@ export const LOG_LEVELS = ["warn", "info", "debug"] as const;
 /** How much is logged: `warn` is `-q`, `debug` is `-v`. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** One setting, as it is parsed and as the README shows it. */
-export interface Option {
-  /** Name of its value on the command line; null for a switch. */
-  readonly argument: string | null;
-  readonly schema: z.ZodType<unknown, string>;
-  /** The default as somebody would type it; null: not set. */
-  readonly fallback: string | null;
-  /** What the default is where it depends on the machine or on other options. */
-  readonly fallbackText?: string;
-  /** The environment variable, where it is not the one made from the name. */
-  readonly env?: string;
-  /** Rewrites the variable's text before it is parsed; undefined falls back to the default. */
-  readonly lenient?: (value: string) => string | undefined;
-  readonly unit: string | null;
-  readonly meaning: string;
-  /** Its value may hold a password. */
-  readonly secret?: true;
-}
-
-/** Every setting of a run, in the order of the README. The key is the one name in three spellings: see {@link flagOf} and {@link envOf}. */
+/** Every setting of a run of `deadwax extract`, in the order of the README. */
 export const OPTIONS = {
   root: {
     argument: "DIR",
@@ -78,7 +59,7 @@ export const OPTIONS = {
     schema: sinkUrl,
     fallback: "file:out",
     unit: null,
-    secret: true,
+    secret: "url",
     meaning: "where records go: file:DIR, file:DIR?compress=gzip, - (standard output) or null: (counts only)",
   },
   state: {
@@ -116,7 +97,7 @@ export const OPTIONS = {
     fallback: String(Math.min(availableParallelism(), THREADS_MAX)),
     fallbackText: "number of CPUs",
     env: "MAX_WORKERS",
-    lenient: maxWorkers,
+    lenient: u64(1),
     unit: "threads",
     meaning: "threads of the pool, and at most that many files at once; in the variable, 0 is 1 and what is no number is the default",
   },
@@ -225,14 +206,11 @@ export const OPTIONS = {
     unit: "inflated bytes per compressed byte",
     meaning: "a file that inflates further fails",
   },
-} as const satisfies Record<string, Option>;
+} as const satisfies OptionTable;
 
 export type OptionKey = keyof typeof OPTIONS;
 
-/** The resolved values: null only where an option may be left unset. */
-export type Values = {
-  readonly [K in OptionKey]: z.output<(typeof OPTIONS)[K]["schema"]> | ((typeof OPTIONS)[K]["fallback"] extends null ? null : never);
-};
+export type Values = ValuesOf<typeof OPTIONS>;
 
 export const OPTION_KEYS = Object.keys(OPTIONS) as OptionKey[];
 
@@ -241,18 +219,7 @@ export function optionOf(key: OptionKey): Option {
   return OPTIONS[key];
 }
 
-/** `maxDepth` → `--max-depth`. */
-export function flagOf(key: OptionKey): string {
-  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
-}
-
-/** `maxDepth` → `DEADWAX_MAX_DEPTH`. */
+/** `maxDepth` → `DEADWAX_MAX_DEPTH`: the variable that a setting of `extract` is read from. */
 export function envOf(key: OptionKey): string {
-  return optionOf(key).env ?? `DEADWAX_${key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()}`;
-}
-
-/** Upstream's rule for MAX_WORKERS: an unsigned number of at least 1, anything else is ignored. */
-function maxWorkers(value: string): string | undefined {
-  const workers = lenientU64(value);
-  return workers === undefined ? undefined : String(Math.max(workers, 1));
+  return variablesOf(key, OPTIONS[key])[0].name;
 }

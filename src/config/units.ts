@@ -49,6 +49,14 @@ export function lenientU64(value: string): number | undefined {
   return /^\+?\d+$/.test(value) && BigInt(value.replace("+", "")) <= U64_MAX ? Number(value) : undefined;
 }
 
+/** How a variable of upstream's is read: as {@link lenientU64}, taken to the nearest number of the range. */
+export function u64(min: number, max = Number.MAX_SAFE_INTEGER) {
+  return (value: string): string | undefined => {
+    const number = lenientU64(value);
+    return number === undefined ? undefined : String(Math.min(Math.max(number, min), max));
+  };
+}
+
 /** A size in the largest unit that divides it: `2 MiB`. */
 export function formatSize(bytes: number): string {
   for (const [unit, factor] of Object.entries(BINARY_FACTORS).reverse()) {

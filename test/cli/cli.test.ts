@@ -3,7 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { GENERATE_OPTIONS } from "../../src/commands/generate.ts";
-import { flagOf, OPTION_KEYS } from "../../src/config/options.ts";
+import { flagOf } from "../../src/config/option.ts";
+import { OPTION_KEYS } from "../../src/config/options.ts";
 import { folderOf } from "../source/folder.ts";
 
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { envOf, flagOf, OPTION_KEYS, optionOf } from "../../src/config/options.ts";
+import { flagOf } from "../../src/config/option.ts";
+import { envOf, OPTION_KEYS, optionOf } from "../../src/config/options.ts";
 import { formatSize } from "../../src/config/units.ts";
 
 describe.each(OPTION_KEYS)("option %s", (key) => {

@@ -1,0 +1,77 @@
+import type { Contract } from "../model.ts";
+import { brokerUrl, isBrokerUrl, withParameters } from "./broker-url.ts";
+import type { ValuesOf } from "./option.ts";
+import type { Origin, Resolved } from "./resolve.ts";
+import type { SERVE_OPTIONS } from "./serve-options.ts";
+
+type ServeTable = typeof SERVE_OPTIONS;
+type Values = ValuesOf<ServeTable>;
+
+/** The one exchange of the topic contract. */
+const TOPIC_EXCHANGE = "discogsography-exchange";
+const RABBITMQ_KEYS = ["rabbitmqUsername", "rabbitmqPassword", "rabbitmqHost", "rabbitmqPort"] as const;
+const SAY = "say with DEADWAX_CONTRACT or --contract which contract consumers speak, topic or fanout";
+
+/** A choice, and what it follows from. */
+export interface Chosen<T> {
+  readonly value: T;
+  readonly origin: Origin;
+  readonly name: string;
+}
+
+/** Why nothing can be chosen. */
+export class Fault {
+  readonly text: string;
+
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** The contract of the service; null where it was said, but not in a way that can be understood. */
+export function chooseContract({ values, origins, names }: Resolved<ServeTable>): Chosen<Contract> | Fault | null {
+  const amqp = origins.amqpConnection === "default" ? undefined : ("amqpConnection" as const);
+  const rabbitmq = RABBITMQ_KEYS.find((key) => origins[key] !== "default");
+  if (values.contract !== null) return { value: values.contract, origin: origins.contract, name: names.contract };
+  if (origins.contract !== "default") return null;
+  if (amqp !== undefined && rabbitmq !== undefined) {
+    return new Fault(`both ${names[amqp]}, which means the topic contract, and ${names[rabbitmq]}, which means fanout, are set; unset one, or ${SAY}`);
+  }
+  const key = amqp ?? rabbitmq;
+  if (key !== undefined) return { value: key === amqp ? "topic" : "fanout", origin: origins[key], name: names[key] };
+  if (origins.sink !== "default") return new Fault(`the contract is not known: ${SAY}`);
+  return new Fault("no broker is named: set AMQP_CONNECTION for the topic contract, or RABBITMQ_HOST, RABBITMQ_USERNAME and RABBITMQ_PASSWORD for fanout");
+}
+
+/** The sink's URL with all that the settings say about it, or why there is none. */
+export function chooseSink({ values, origins, names }: Resolved<ServeTable>, contract: Contract): Chosen<string> | Fault {
+  const destination = destinationOf(values, origins, contract);
+  if (destination === null) return new Fault("no broker is named: set AMQP_CONNECTION");
+  const { url, key } = destination;
+  const chosen = { origin: origins[key], name: names[key] };
+  if (url === "-") return new Fault(`${names.sink} -: standard output is where the log goes; name another sink`);
+  if (!isBrokerUrl(url)) return { value: url, ...chosen };
+  if (values.caFile !== null && !/^amqps:/i.test(url)) return new Fault(`${names.caFile}: the broker is spoken to without TLS; make its URL amqps://`);
+  return {
+    ...chosen,
+    value: withParameters(url, {
+      exchange: contract === "topic" ? TOPIC_EXCHANGE : values.exchangePrefix,
+      queue_type: contract === "topic" ? values.queueType : null,
+      window_messages: values.windowMessages,
+      window_bytes: values.windowBytes,
+      confirm_timeout_ms: values.confirmTimeoutMs,
+      cacertfile: values.caFile,
+    }),
+  };
+}
+
+/** Where the contract was said, the variables of the other one still name the broker if its own are not set. */
+function destinationOf(values: Values, origins: Resolved<ServeTable>["origins"], contract: Contract) {
+  if (values.sink !== null) return { url: values.sink, key: "sink" as const };
+  const named = RABBITMQ_KEYS.find((key) => origins[key] !== "default");
+  const amqp = values.amqpConnection === null ? null : { url: values.amqpConnection, key: "amqpConnection" as const };
+  if (amqp !== null && (contract === "topic" || named === undefined)) return amqp;
+  if (contract === "topic" && named === undefined) return null;
+  const { rabbitmqUsername: username, rabbitmqPassword: password, rabbitmqHost, rabbitmqPort: port } = values;
+  return { url: brokerUrl({ username, password, host: rabbitmqHost, port }), key: named ?? ("rabbitmqHost" as const) };
+}
