@@ -1,19 +1,47 @@
 import { readFileSync } from "node:fs";
 import { EXIT_CODES } from "../../src/commands/exit-codes.ts";
 import { GENERATE_OPTIONS } from "../../src/commands/generate.ts";
-import { envOf, flagOf, OPTION_KEYS, optionOf } from "../../src/config/options.ts";
+import { ACCEPTED_AND_IGNORED } from "../../src/config/ignored.ts";
+import { fileVariable, flagOf, type OptionTable, variablesOf } from "../../src/config/option.ts";
+import { OPTIONS } from "../../src/config/options.ts";
+import { SERVE_OPTIONS } from "../../src/config/serve-options.ts";
+import { FILE_KEYS } from "../../src/config/settings-file.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
 
 /** The tables of the README as the code has them, by the name that stands before each. */
-export const TABLES: Readonly<Record<string, () => string>> = { options, generate, errors, exits, rejects };
+export const TABLES: Readonly<Record<string, () => string>> = {
+  options: () => optionsOf(OPTIONS),
+  serve: () => optionsOf(SERVE_OPTIONS),
+  "settings file": settingsFile,
+  ignored,
+  generate,
+  errors,
+  exits,
+  rejects,
+};
 
-function options(): string {
-  const rows = OPTION_KEYS.map((key) => {
-    const { argument, meaning, fallback, fallbackText } = optionOf(key);
-    const flag = argument === null ? flagOf(key) : `${flagOf(key)} ${argument}`;
-    return [code(flag), code(envOf(key)), fallbackText ?? (fallback === null ? "none" : code(fallback)), meaning];
+function optionsOf(options: OptionTable): string {
+  const rows = Object.entries(options).map(([key, option]) => {
+    const { argument, short, meaning, fallback, fallbackText, inFile, flagless } = option;
+    const flag = `${short === undefined ? "" : `-${short}, `}${flagOf(key)}${argument === null ? "" : ` ${argument}`}`;
+    const variables = variablesOf(key, option).flatMap(({ name }) => (inFile === true ? [name, fileVariable(name)] : [name]));
+    const standard = fallbackText ?? (fallback === null ? "none" : code(fallback));
+    return [flagless === true ? "" : code(flag), variables.map(code).join(", "), standard, meaning];
   });
   return table(["Flag", "Variable", "Default", "Meaning"], rows);
+}
+
+function settingsFile(): string {
+  const rows = Object.entries(FILE_KEYS).map(([key, setting]) => {
+    const name = variablesOf(setting, SERVE_OPTIONS[setting]).at(-1)?.name ?? "";
+    return [code(key), code(name)];
+  });
+  return table(["Key", "As the variable"], rows);
+}
+
+function ignored(): string {
+  const rows = ACCEPTED_AND_IGNORED.map(({ variable, key, reason }) => [variable === null ? "" : code(variable), key === null ? "" : code(key), reason]);
+  return table(["Variable", "Key of the file", "Why it has no effect"], rows);
 }
 
 function generate(): string {
