@@ -1,13 +1,22 @@
 import type { Logger } from "pino";
 import type { DumpError } from "./errors.ts";
-import type { DataType, RecordPosition, RejectedRecord } from "./model.ts";
+import { DATA_TYPES, type DataType, type RecordPosition, type RejectedRecord } from "./model.ts";
+import { Activity } from "./telemetry/activity.ts";
 import { type Clock, onSchedule, systemClock } from "./telemetry/clock.ts";
+import { Failures } from "./telemetry/failures.ts";
 import { formatCount, formatElapsed, formatSpeed } from "./telemetry/format.ts";
 import { createLogger, type LogOptions } from "./telemetry/log.ts";
-import { type FileProgress, logMomentMs, Progress, progressMessage, renderBar } from "./telemetry/progress.ts";
+import type { LabelValue } from "./telemetry/metric-names.ts";
+import type { Metrics } from "./telemetry/metrics.ts";
+import { type FileProgress, logMomentMs, Progress, progressMessage, recordsByType, renderBar } from "./telemetry/progress.ts";
 import { Screen, type TextOutput } from "./telemetry/screen.ts";
+import { ServerEvents } from "./telemetry/server-events.ts";
+import { ServiceEvents } from "./telemetry/service-events.ts";
+import { createSinkEvents } from "./telemetry/sink-events.ts";
+import { createSiteEvents } from "./telemetry/site-events.ts";
 
 const BAR_PERIOD_MS = 200;
+const STALL_CHECK_PERIOD_MS = 1_000;
 
 /** What was counted of one file in this run. */
 export interface FileTotals extends Readonly<FileProgress> {
@@ -25,6 +34,8 @@ export interface WrittenBatch {
   readonly written: number;
   readonly empty: number;
   readonly unknownIds: number;
+  /** Records that a data quality rule has left out. */
+  readonly skipped?: number;
   readonly rejects: readonly RejectedRecord[];
   readonly xmlBytes: number;
   /** Compressed bytes of the file consumed so far. */
@@ -37,9 +48,24 @@ export interface TelemetryOptions extends LogOptions {
   /** Draw a bar; otherwise progress is logged. */
   readonly bar: boolean;
   readonly clock?: Clock;
+  /** Of a service: what is logged is counted there too, and types that stand still are told of. */
+  readonly metrics?: Metrics;
 }
 
-type Totals = { -readonly [K in keyof FileTotals]: FileTotals[K] };
+/** How a run stands, for whoever asks from outside; null: not in this run. */
+export interface RunSnapshot {
+  readonly progress: Readonly<Record<DataType, number>>;
+  readonly secondsSinceRecord: Readonly<Record<DataType, number | null>>;
+  /** Types that are being extracted. */
+  readonly active: readonly DataType[];
+  /** Share of the compressed bytes that is done, 0 to 1; 0 where a size is not known. */
+  readonly fraction: number;
+  readonly completedFiles: number;
+  /** Failures that were told since the run began. */
+  readonly errors: number;
+}
+
+type Totals = { -readonly [K in keyof FileTotals]: FileTotals[K] } & { failed: boolean };
 
 /** One method per event: it logs and counts together, so that the two agree. Files are told apart by name. */
 export class Telemetry implements Disposable {
@@ -48,20 +74,54 @@ export class Telemetry implements Disposable {
   readonly #bar: boolean;
   readonly #clock: Clock;
   readonly #progress: Progress;
+  readonly #metrics: Metrics | null;
+  readonly #activity: Activity;
+  readonly #failures: Failures;
   readonly #files = new Map<string, Totals>();
   #stopReports = () => {};
+  #stopStallWatch = () => {};
+
+  /** What a sink, the site of the dumps, the service around the runs and its HTTP port tell. */
+  readonly sinkEvents: ReturnType<typeof createSinkEvents>;
+  readonly siteEvents: ReturnType<typeof createSiteEvents>;
+  readonly service: ServiceEvents;
+  readonly server: ServerEvents;
 
   constructor(options: TelemetryOptions) {
     this.#screen = new Screen(options.output);
-    this.#log = createLogger(options, this.#screen);
     this.#bar = options.bar;
     this.#clock = options.clock ?? systemClock;
+    this.#log = createLogger(options, this.#screen, this.#clock);
+    this.#metrics = options.metrics ?? null;
     this.#progress = new Progress(this.#clock);
+    this.#activity = new Activity(this.#clock);
+    this.#failures = new Failures(this.#log, this.#metrics);
+    this.sinkEvents = createSinkEvents(this.#log, this.#metrics);
+    this.siteEvents = createSiteEvents(this.#log, this.#metrics, this.#clock);
+    this.service = new ServiceEvents(this.#log, this.#metrics, this.#clock, this.#failures);
+    this.server = new ServerEvents(this.#log, this.#metrics, this.#clock);
+    this.#metrics?.onRender(() => this.#showActivity());
   }
 
   /** Counted so far, in the order the files were named. */
   get totals(): readonly FileTotals[] {
     return [...this.#files.values()];
+  }
+
+  /** How the run stands now; costs next to nothing. */
+  get snapshot(): RunSnapshot {
+    const files = [...this.#files.values()];
+    const isSized = files.every((file) => file.size !== null);
+    const size = files.reduce((sum, file) => sum + (file.size ?? 0), 0);
+    const done = files.reduce((sum, file) => sum + file.compressedBytes, 0);
+    return {
+      progress: recordsByType(files),
+      secondsSinceRecord: Object.fromEntries(DATA_TYPES.map((type) => [type, this.#activity.secondsSince(type)])) as Record<DataType, number | null>,
+      active: DATA_TYPES.filter((type) => files.some((file) => file.state === "extracting" && file.dataType === type)),
+      fraction: isSized && size > 0 ? Math.min(1, done / size) : 0,
+      completedFiles: files.filter((file) => file.state === "done" && !file.failed).length,
+      errors: this.#failures.count,
+    };
   }
 
   versionsPassedOver(versions: readonly string[]): void {
@@ -75,6 +135,9 @@ export class Telemetry implements Disposable {
     threads: number;
     files: readonly { name: string; dataType: DataType | null; size: number | null }[];
   }): void {
+    this.#files.clear(); // those of the run before
+    this.#activity.reset();
+    this[Symbol.dispose]();
     for (const { name, dataType, size } of run.files) this.#files.set(name, emptyTotals(name, dataType, size));
     const { version, contract, sink, threads } = run;
     this.#log.info(
@@ -85,6 +148,12 @@ export class Telemetry implements Disposable {
     const draw = () => this.#screen.drawBar(renderBar(this.#view(), this.#screen.columns));
     this.#view(); // the first sample of the speeds
     this.#stopReports = this.#bar ? onSchedule(this.#clock, (index) => (index + 1) * BAR_PERIOD_MS, draw) : onSchedule(this.#clock, logMomentMs, report);
+    if (this.#metrics !== null)
+      this.#stopStallWatch = onSchedule(
+        this.#clock,
+        (index) => (index + 1) * STALL_CHECK_PERIOD_MS,
+        () => this.#watchStalls(),
+      );
   }
 
   /** `how`: what is looked at, as the verification describes itself. */
@@ -131,6 +200,7 @@ export class Telemetry implements Disposable {
   batchWritten(name: string, batch: WrittenBatch, rejectsKept = true): void {
     const file = this.#file(name);
     file.dataType = batch.dataType;
+    this.#countBatch(file, batch);
     file.records += batch.read;
     file.written += batch.written;
     file.empty += batch.empty;
@@ -147,7 +217,9 @@ export class Telemetry implements Disposable {
   }
 
   checkpointSaved(name: string, position: RecordPosition): void {
-    this.#file(name).checkpoints += 1;
+    const file = this.#file(name);
+    file.checkpoints += 1;
+    if (file.dataType !== null) this.#metrics?.count("checkpoints", { type: file.dataType });
     this.#log.debug({ file: name, ordinal: position.ordinal }, `💾 Checkpoint of ${name} before record ${position.ordinal}`);
   }
 
@@ -159,7 +231,13 @@ export class Telemetry implements Disposable {
   fileCompleted(name: string, seconds: number): void {
     const file = this.#file(name);
     file.state = "done";
-    file.compressedBytes = file.size ?? file.compressedBytes;
+    const behindLastBatch = (file.size ?? file.compressedBytes) - file.compressedBytes;
+    file.compressedBytes += behindLastBatch;
+    if (file.dataType !== null) {
+      this.#activity.ended(file.dataType);
+      this.#metrics?.count("filesCompleted", { type: file.dataType });
+      this.#metrics?.count("compressedBytes", { type: file.dataType }, behindLastBatch);
+    }
     const { dataType, records, written, rejected, empty, unknownIds, xmlBytes } = file;
     const speed = seconds > 0 ? `, ${formatSpeed(xmlBytes / seconds)}` : "";
     this.#log.info(
@@ -171,29 +249,12 @@ export class Telemetry implements Disposable {
   }
 
   fileFailed(name: string, error: DumpError): void {
-    this.#file(name).state = "done";
-    this.#log.error({ file: name, code: error.code }, `❌ ${name}: ${error.message}`);
+    const file = this.#file(name);
+    file.state = "done";
+    file.failed = true;
+    if (file.dataType !== null) this.#activity.ended(file.dataType);
+    this.#failures.tell(name, error, { file: name });
   }
-
-  /** What a sink tells while it works: that it has to wait, and that it goes on. */
-  readonly sinkEvents = {
-    reconnecting: (reason: string, attempt: number, waitMs: number): void => {
-      this.#log.warn({ attempt, waitMs }, `🔄 Connecting again in ${(waitMs / 1000).toFixed(1)} s (attempt ${attempt}): ${reason}`);
-    },
-    connected: (): void => {
-      this.#log.info("🔗 Connected to the sink");
-    },
-    blocked: (reason: string): void => {
-      this.#log.warn({ reason }, `⏸️ The sink takes nothing for now: ${reason}`);
-    },
-    unblocked: (): void => {
-      this.#log.info("🔄 The sink takes records again");
-    },
-    resent: (messages: number, reason: string): void => {
-      this.#log.warn({ messages, reason }, `🔄 Sending ${formatCount(messages)} messages once more: ${reason}`);
-    },
-    confirmed: (_messages: number, _bytes: number): void => {},
-  };
 
   stopRequested(signalName: string): void {
     this.#log.warn({ signal: signalName }, `🛑 ${signalName}: stopping at the next checkpoint; once more breaks off`);
@@ -208,8 +269,12 @@ export class Telemetry implements Disposable {
     this.#log.warn(`⚠️ ${message}`);
   }
 
-  runEnded(how: "complete" | "incomplete" | "stopped" | "failed"): void {
+  runEnded(how: LabelValue<"outcome">): void {
     this[Symbol.dispose]();
+    this.#activity.close();
+    for (const file of this.#files.values()) if (file.state !== "done") file.state = "waiting"; // nothing is extracted any more
+    this.#metrics?.unset("sinkConnected", {}); // a run closes its sink
+    this.#metrics?.set("sinkBlocked", {}, 0);
     if (how === "complete") this.#log.info("🏁 Extraction complete");
     else if (how === "stopped") this.#log.warn("🛑 Stopped before the end");
     else if (how === "incomplete") this.#log.warn("⚠️ Extraction incomplete");
@@ -220,7 +285,40 @@ export class Telemetry implements Disposable {
   [Symbol.dispose](): void {
     this.#stopReports();
     this.#stopReports = () => {};
+    this.#stopStallWatch();
+    this.#stopStallWatch = () => {};
     this.#screen.clearBar();
+  }
+
+  #countBatch(file: Totals, batch: WrittenBatch): void {
+    const { dataType: type, read, written, empty, unknownIds, skipped = 0, rejects, xmlBytes, compressedBytes } = batch;
+    const silentSeconds = read > 0 ? this.#activity.records(type) : null;
+    if (silentSeconds !== null) this.#log.info({ dataType: type, silentSeconds }, `🔄 Records of ${type} come again after ${formatElapsed(silentSeconds)}`);
+    const metrics = this.#metrics;
+    if (metrics === null) return;
+    metrics.count("recordsRead", { type }, read);
+    metrics.count("recordsWritten", { type }, written);
+    metrics.count("recordsEmpty", { type }, empty);
+    metrics.count("recordsSkipped", { type }, skipped);
+    metrics.count("recordsRejected", { type }, rejects.length);
+    metrics.count("unknownIds", { type }, unknownIds);
+    metrics.count("xmlBytes", { type }, xmlBytes);
+    metrics.count("compressedBytes", { type }, Math.max(0, compressedBytes - file.compressedBytes));
+  }
+
+  #watchStalls(): void {
+    const types = this.#activity.newlyStalled();
+    if (types.length > 0) this.#log.warn({ types }, `⚠️ Stalled extractors detected: ${JSON.stringify(types)}`);
+  }
+
+  #showActivity(): void {
+    for (const type of DATA_TYPES) {
+      const seconds = this.#activity.secondsSince(type);
+      if (seconds === null) this.#metrics?.unset("sinceRecord", { type });
+      else this.#metrics?.set("sinceRecord", { type }, seconds);
+      this.#metrics?.set("stalled", { type }, this.#activity.isStalled(type) ? 1 : 0);
+    }
+    this.#metrics?.set("runProgress", {}, this.snapshot.fraction);
   }
 
   #view() {
@@ -255,5 +353,6 @@ function emptyTotals(name: string, dataType: DataType | null, size: number | nul
     empty: 0,
     unknownIds: 0,
     checkpoints: 0,
+    failed: false,
   };
 }

@@ -135,7 +135,8 @@ function labelOf(files: readonly FileProgress[]): string {
   return `${files.filter((file) => file.state === "done").length} of ${files.length} files`;
 }
 
-function recordsByType(files: readonly FileProgress[]): Record<DataType, number> {
+/** Records of the run by data type. */
+export function recordsByType(files: readonly FileProgress[]): Record<DataType, number> {
   const counts: Record<DataType, number> = { artists: 0, labels: 0, masters: 0, releases: 0 };
   for (const file of files) if (file.dataType !== null) counts[file.dataType] += file.records;
   return counts;
