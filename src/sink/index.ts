@@ -1,6 +1,7 @@
 import { DumpError } from "../errors.ts";
 import { FileSink, openFileSink } from "./file/index.ts";
 import { openNullSink } from "./null/index.ts";
+import { openRabbitSink } from "./rabbitmq/index.ts";
 import { NO_EVENTS, type Sink, type SinkEvents } from "./sink.ts";
 import { openStdoutSink } from "./stdout/index.ts";
 
@@ -15,6 +16,8 @@ export const SINKS: Readonly<Record<string, SinkKind>> = {
   "file:": { usage: "file:DIR[?compress=gzip]", open: openFileSink },
   "-": { usage: "- (standard output)", open: openStdoutSink },
   "null:": { usage: "null: (counts only)", open: openNullSink },
+  "amqp:": { usage: "amqp://USER:PASSWORD@HOST:PORT/VHOST", open: openRabbitSink },
+  "amqps:": { usage: "amqps://… (the same over TLS)", open: openRabbitSink },
 };
 
 /** Opens the sink of a URL, without touching the destination yet; throws CONFIG_INVALID if the URL is not usable. */

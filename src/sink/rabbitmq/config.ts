@@ -1,0 +1,146 @@
+import { DumpError } from "../../errors.ts";
+
+export const QUEUE_TYPES = ["classic", "quorum"] as const;
+/** The kind of queues that the topic contract declares: `classic` without arguments, or `quorum` with dead letters. */
+export type QueueType = (typeof QUEUE_TYPES)[number];
+
+/** Files of a TLS connection; without `cacertfile` the system's authorities count. */
+export interface TlsFiles {
+  readonly cacertfile: string | null;
+  readonly certfile: string | null;
+  readonly keyfile: string | null;
+  /** Whether the server must prove who it is. */
+  readonly verifyPeer: boolean;
+}
+
+/** What an `amqp:` or `amqps:` URL asks for. */
+export interface RabbitConfig {
+  /** The URL without user, password and settings: what tells one destination from another. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly tls: TlsFiles | null;
+  readonly username: string;
+  readonly password: string;
+  readonly vhost: string;
+  /** Name of the topic exchange, or prefix of the fanout exchanges; null: the contract's own. */
+  readonly exchange: string | null;
+  readonly queueType: QueueType;
+  /** Whether exchanges, queues and bindings are declared; if not, they must be there. */
+  readonly declare: boolean;
+  readonly heartbeatSeconds: number;
+  readonly connectionTimeoutMs: number;
+  /** Messages, and bytes of their bodies, that may be without a confirm at a time; a larger body goes alone. */
+  readonly windowMessages: number;
+  readonly windowBytes: number;
+  /** Time without any confirm after which the broker counts as stuck; it does not run while the connection is blocked. */
+  readonly confirmTimeoutMs: number;
+  /** How long a lost connection is tried again before the run fails. */
+  readonly reconnectTimeoutMs: number;
+}
+
+const PORTS = { "amqp:": 5672, "amqps:": 5671 } as const;
+const TLS_KEYS = ["cacertfile", "certfile", "keyfile", "verify"];
+/** A timer that waits longer fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+const MIB = 2 ** 20;
+
+/** Reads `amqp[s]://[USER:PASSWORD@]HOST[:PORT][/VHOST][?SETTING=VALUE&…]`; throws CONFIG_INVALID, never with a part that may hold the password. */
+export function parseAmqpUrl(url: string): RabbitConfig {
+  const scheme = url.slice(0, url.indexOf(":") + 1) as keyof typeof PORTS;
+  const advice = `write ${scheme}//USER:PASSWORD@HOST:PORT/VHOST and percent-encode what is special in user, password and virtual host`;
+  const parsed = URL.canParse(url) ? new URL(url) : null;
+  // An unescaped / ? or # in the password makes the rest of it a path, a query or a fragment.
+  const isSpilt = parsed === null || parsed.hash !== "" || parsed.pathname.includes("@") || parsed.search.includes("@");
+  if (isSpilt || parsed.hostname === "") throw new DumpError("CONFIG_INVALID", `sink ${scheme} cannot be read; ${advice}`);
+  const problems: string[] = [];
+  const decode = (what: string, text: string) => {
+    try {
+      return decodeURIComponent(text);
+    } catch {
+      problems.push(`the ${what} is not percent-encoded rightly`);
+      return "";
+    }
+  };
+  const port = parsed.port === "" ? PORTS[scheme] : Number(parsed.port);
+  if (port === 0) problems.push("the port is 0");
+  // Without a user there is no password either: RabbitMQ's own default, which it takes from this machine only.
+  const isAnonymous = parsed.username === "" && parsed.password === "";
+  const vhost = decode("virtual host", parsed.pathname.slice(1)) || "/";
+  const settings = new Settings(parsed.searchParams, problems);
+  const exchange = settings.text("exchange");
+  const config: RabbitConfig = {
+    name: `${scheme}//${parsed.hostname}:${port}/${encodeURIComponent(vhost)}${exchange === null ? "" : `?exchange=${encodeURIComponent(exchange)}`}`,
+    host: parsed.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port,
+    tls: scheme === "amqps:" ? readTls(settings) : null,
+    username: isAnonymous ? "guest" : decode("user", parsed.username),
+    password: isAnonymous ? "guest" : decode("password", parsed.password),
+    vhost,
+    exchange,
+    queueType: settings.word("queue_type", QUEUE_TYPES, "classic"),
+    declare: settings.word("declare", ["all", "none"], "all") === "all",
+    heartbeatSeconds: settings.count("heartbeat", 60, 0, 65_535),
+    connectionTimeoutMs: settings.count("connection_timeout", 10_000, 1, TIMER_MS_MAX),
+    windowMessages: settings.count("window_messages", 2000, 1, 1_000_000),
+    windowBytes: settings.count("window_bytes", 16 * MIB, 1, 4096 * MIB),
+    confirmTimeoutMs: settings.count("confirm_timeout_ms", 30_000, 1, TIMER_MS_MAX),
+    reconnectTimeoutMs: settings.count("reconnect_timeout_ms", 300_000, 0, TIMER_MS_MAX),
+  };
+  settings.refuseRest(config.tls === null ? TLS_KEYS : []);
+  if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `sink ${config.name}: ${problems.join("; ")}`);
+  return config;
+}
+
+function readTls(settings: Settings): TlsFiles {
+  return {
+    cacertfile: settings.text("cacertfile"),
+    certfile: settings.text("certfile"),
+    keyfile: settings.text("keyfile"),
+    verifyPeer: settings.word("verify", ["verify_peer", "verify_none"], "verify_peer") === "verify_peer",
+  };
+}
+
+/** The query of a URL, read key by key; what is left over in the end is unknown. */
+class Settings {
+  readonly #given: URLSearchParams;
+  readonly #problems: string[];
+  readonly #known = new Set<string>();
+
+  constructor(given: URLSearchParams, problems: string[]) {
+    this.#given = given;
+    this.#problems = problems;
+  }
+
+  text(key: string): string | null {
+    this.#known.add(key);
+    const [value, ...more] = this.#given.getAll(key);
+    if (more.length > 0) this.#problems.push(`the setting "${key}" is given twice`);
+    if (value === "") this.#problems.push(`${key} is empty`);
+    return value ?? null;
+  }
+
+  word<T extends string>(key: string, words: readonly T[], fallback: T): T {
+    const value = this.text(key) ?? fallback;
+    const word = words.find((one) => one === value);
+    if (word === undefined) this.#problems.push(`${key}=${value} is not one of ${words.join(", ")}`);
+    return word ?? fallback;
+  }
+
+  count(key: string, fallback: number, min: number, max: number): number {
+    const value = this.text(key) ?? String(fallback);
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    if (number >= min && number <= max) return number;
+    this.#problems.push(`${key}=${value} is not a whole number from ${min} to ${max}`);
+    return fallback;
+  }
+
+  refuseRest(tlsOnly: readonly string[]): void {
+    for (const key of new Set(this.#given.keys())) {
+      if (this.#known.has(key)) continue;
+      const shown = /^[\w.-]{1,40}$/.test(key) ? `"${key}"` : "of another name";
+      if (tlsOnly.includes(key)) this.#problems.push(`the setting ${shown} needs amqps:`);
+      else this.#problems.push(`unknown setting ${shown}: known are ${[...this.#known].join(", ")}`);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+import { DATA_TYPES, type SinkPosition } from "../../model.ts";
+import type { Sink, SinkEvents, SinkWriter, Target, VersionEnd } from "../sink.ts";
+import { Condition } from "./condition.ts";
+import { parseAmqpUrl, type RabbitConfig } from "./config.ts";
+import { Link } from "./link.ts";
+import { envelopeOf, extractionComplete, idPrefix } from "./messages.ts";
+import { Publisher, type Shared } from "./publisher.ts";
+import { declareTopology, exchangeOf, routingKeyOf } from "./topology.ts";
+import { Window } from "./window.ts";
+import { RabbitWriter, sendOne } from "./writer.ts";
+
+/** Upstream's patience with a broker that starts beside it: three attempts. */
+const CHECK_WAITS_MS = [1000, 2000];
+
+/** Opens the sink of an `amqp:` or `amqps:` URL. */
+export function openRabbitSink(url: string, events: SinkEvents): RabbitSink {
+  return new RabbitSink(parseAmqpUrl(url), events);
+}
+
+/**
+ * Sends records to RabbitMQ as upstream's extractors do, one persistent, mandatory message a record, and counts on nothing that is not
+ * confirmed. One connection for all writers, and one window of what may be unconfirmed.
+ */
+export class RabbitSink implements Sink {
+  readonly name: string;
+  readonly resumable = true;
+  readonly #shared: Shared;
+
+  constructor(config: RabbitConfig, events: SinkEvents) {
+    this.name = config.name;
+    const changed = new Condition();
+    const window = new Window(config.windowMessages, config.windowBytes);
+    this.#shared = { config, events, changed, window, link: new Link(config, events, changed) };
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    await this.#shared.link.connection({ waitsMs: CHECK_WAITS_MS }, signal);
+  }
+
+  /** What was confirmed has gone to the consumers' queues. */
+  async holds(): Promise<boolean> {
+    return true;
+  }
+
+  /** Only consumers of the fanout contract know of versions; each of its exchanges is told, whatever becomes of the others. */
+  async announce(end: VersionEnd, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (end.contract !== "fanout") return;
+    const body = extractionComplete(end, new Date());
+    const outcomes = await Promise.allSettled(
+      DATA_TYPES.map(async (dataType) => {
+        const target = { version: end.version, contract: end.contract, dataType };
+        await using publisher = await this.#open(target, signal);
+        await sendOne(publisher, `${idPrefix(target)}extraction_complete`, body, signal);
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
+  }
+
+  /** Goes on where the confirms ended; nothing behind that can be taken back, but every message keeps its id. */
+  async open(target: Target, position: SinkPosition | null, signal: AbortSignal): Promise<SinkWriter> {
+    const before = position?.["messages"];
+    return new RabbitWriter(target, await this.#open(target, signal), typeof before === "number" ? before : 0);
+  }
+
+  async #open(target: Target, signal: AbortSignal): Promise<Publisher> {
+    const { config } = this.#shared;
+    const envelope = envelopeOf(target.contract, exchangeOf(config, target), routingKeyOf(target));
+    const publisher = new Publisher(this.#shared, envelope, (channel) => declareTopology(channel, config, target));
+    try {
+      await publisher.open(signal);
+      return publisher;
+    } catch (error) {
+      await publisher[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#shared.link[Symbol.asyncDispose]();
+  }
+}

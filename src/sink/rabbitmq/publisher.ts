@@ -1,0 +1,319 @@
+import type { Channel, Connection, Envelope, ReturnedMessage } from "rabbitmq-client";
+import { DumpError, systemCode } from "../../errors.ts";
+import type { SinkEvents } from "../sink.ts";
+import type { Condition } from "./condition.ts";
+import type { RabbitConfig } from "./config.ts";
+import { channelFailure, textOf } from "./failures.ts";
+import { type Link, withinTime } from "./link.ts";
+import { type ComeBack, Message } from "./message.ts";
+import { Resends } from "./resends.ts";
+import { SilenceClock } from "./silence-clock.ts";
+import type { Window } from "./window.ts";
+
+/** Channels lost one after the other, without a confirm in between, after which a new one is no longer tried. */
+const CHANNELS_LOST_MAX = 3;
+/** Time before a channel is asked for again where the connection still stands. */
+const CHANNEL_WAIT_MS = 200;
+const CLOSE_MS = 2000;
+
+/** What the writers of a sink share. */
+export interface Shared {
+  readonly config: RabbitConfig;
+  readonly events: SinkEvents;
+  readonly link: Link;
+  readonly window: Window;
+  readonly changed: Condition;
+}
+
+/**
+ * Publishes to one exchange on a channel of its own: ready → lost → ready …, until it fails or is closed. A message is held until the
+ * broker has confirmed it: what comes back is sent again a few times, and everything unconfirmed is after a channel was lost.
+ */
+export class Publisher implements AsyncDisposable {
+  readonly #shared: Shared;
+  /** Where messages go; `messageId` changes with each, the client copies the rest. */
+  readonly #envelope: Envelope;
+  readonly #setUp: (channel: Channel) => Promise<void>;
+  readonly #closing = new AbortController();
+  readonly #resends: Resends;
+  readonly #clock: SilenceClock;
+  /** Null while there is none, or it is not yet set up. */
+  #channel: Channel | null = null;
+  /** In the order of their first sending. */
+  readonly #unconfirmed = new Set<Message>();
+  #handedOver = 0;
+  #failure: { readonly error: DumpError } | null = null;
+  /** Answered since the last turn of the event loop, and in the turn before that. */
+  #answered: Message[] = [];
+  #ripe: Message[] = [];
+  #settling = false;
+  /** Ids of returned messages, and the broker's reason, until their acks come. */
+  readonly #returned = new Map<string, string>();
+  #channelsLost = 0;
+  /** Since when channels are lost without a confirm in between. */
+  #lostSince = 0;
+  /** What the broker said when it closed the channel. */
+  #lostReason: unknown = null;
+
+  constructor(shared: Shared, envelope: Envelope, setUp: (channel: Channel) => Promise<void>) {
+    this.#shared = shared;
+    this.#envelope = envelope;
+    this.#setUp = setUp;
+    this.#resends = new Resends((messages) => this.#sendAgain(messages));
+    this.#clock = new SilenceClock(shared.config.confirmTimeoutMs, {
+      runs: () => this.#unconfirmed.size > 0 && this.#channel !== null && !shared.link.blocked,
+      onTimeout: () => this.#fail(this.#error(`no confirm for ${shared.config.confirmTimeoutMs / 1000} s; look at the queues' state and the broker's log`)),
+    });
+  }
+
+  /** Opens the channel and declares what is to be there. */
+  async open(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    void this.#establish();
+    await this.#until(() => this.#channel !== null, signal);
+  }
+
+  /**
+   * Waits until something may be sent, and takes room for as many of the bodies from `from` on as fit, at least one; resolves with the
+   * index behind the last. They must be sent at once. `ends` as in a batch.
+   */
+  async reserve(ends: Uint32Array, from: number, signal: AbortSignal): Promise<number> {
+    const { window, link } = this.#shared;
+    let to = from;
+    window.enqueue(this);
+    try {
+      await this.#until(() => {
+        if (this.#channel === null || link.blocked) return false;
+        to = window.take(this, ends, from);
+        return to > from;
+      }, signal);
+    } finally {
+      window.leave(this);
+      this.#shared.changed.notify(); // the next in line
+    }
+    return to;
+  }
+
+  /** Sends a message for which room is taken; its body must not change any more. */
+  send(id: string, body: Buffer): void {
+    this.#handedOver += 1;
+    const message = new Message(id, body, this.#handedOver);
+    this.#unconfirmed.add(message);
+    this.#hand(message);
+  }
+
+  /** Resolves once everything sent so far is confirmed, with its number. */
+  async confirmed(signal: AbortSignal): Promise<number> {
+    const last = this.#handedOver;
+    await this.#until(() => {
+      const [oldest] = this.#unconfirmed;
+      return oldest === undefined || oldest.number > last;
+    }, signal);
+    return last;
+  }
+
+  #until(holds: () => boolean, signal: AbortSignal): Promise<void> {
+    return this.#shared.changed.until(() => {
+      if (this.#failure !== null) throw this.#failure.error;
+      return holds();
+    }, signal);
+  }
+
+  #hand(message: Message): void {
+    if (this.#channel === null) return; // all are sent on the next one
+    message.nacked = false;
+    this.#envelope.messageId = message.id;
+    this.#channel.basicPublish(this.#envelope, message.body).then(
+      () => this.#answer(message),
+      (error: unknown) => {
+        // Only a nack is the broker's answer; anything else is the end of the channel, which comes as its event too.
+        if (systemCode(error) === "NACK") {
+          message.nacked = true;
+          this.#answer(message);
+        } else if (systemCode(error) !== "CH_CLOSE") this.#lostReason ??= error;
+      },
+    );
+  }
+
+  #answer(message: Message): void {
+    this.#answered.push(message);
+    this.#settleSoon();
+  }
+
+  /**
+   * A returned message is acked too. The client tells of the ack at once, but of the return, which the broker has sent before, in the next
+   * turn of the event loop. So an ack counts one whole turn after it came.
+   */
+  #settleSoon(): void {
+    if (this.#settling) return;
+    this.#settling = true;
+    setImmediate(() => {
+      this.#settling = false;
+      const ripe = this.#ripe;
+      this.#ripe = this.#answered;
+      this.#answered = [];
+      if (this.#ripe.length > 0) this.#settleSoon();
+      this.#settle(ripe);
+    });
+  }
+
+  #settle(ripe: readonly Message[]): void {
+    let messages = 0;
+    let bytes = 0;
+    for (const message of ripe) {
+      const returned = this.#returned.size === 0 ? undefined : this.#returned.get(message.id);
+      if (message.nacked || returned !== undefined) {
+        this.#returned.delete(message.id);
+        if (this.#unconfirmed.has(message)) this.#retry(message, returned ?? null);
+      } else if (this.#unconfirmed.delete(message)) {
+        messages += 1;
+        bytes += message.body.length;
+      }
+    }
+    if (messages === 0) return;
+    this.#channelsLost = 0;
+    this.#clock.reset();
+    this.#shared.window.give(messages, bytes);
+    this.#shared.events.confirmed(messages, bytes);
+    this.#shared.changed.notify();
+  }
+
+  #retry(message: Message, returned: string | null): void {
+    message.failures += 1;
+    if (this.#resends.add(message, returned === null ? "nacked" : "returned")) return;
+    const { exchange } = this.#envelope;
+    this.#fail(
+      returned === null
+        ? this.#error(
+            `a queue behind exchange "${exchange}" rejected a message ${message.failures} times; make room in it or raise its limit, then start again`,
+          )
+        : this.#error(
+            `exchange "${exchange}" returned a message ${message.failures} times (${returned}): no queue is bound to it; start the consumers, or declare and bind their queues, then start again`,
+          ),
+    );
+  }
+
+  /** False if it is not the time: they are kept. */
+  #sendAgain(messages: ReadonlyMap<Message, ComeBack>): boolean {
+    if (this.#shared.link.blocked) return false;
+    const counts = { nacked: 0, returned: 0 };
+    for (const [message, reason] of messages) {
+      this.#hand(message);
+      counts[reason] += 1;
+    }
+    for (const reason of ["nacked", "returned"] as const) if (counts[reason] > 0) this.#shared.events.resent(counts[reason], reason);
+    return true;
+  }
+
+  /** Brings about a channel, however often that takes; it ends with one, a failure, or the publisher's closing. */
+  async #establish(): Promise<void> {
+    const { link, changed } = this.#shared;
+    const { signal } = this.#closing;
+    try {
+      while (this.#failure === null) {
+        const connection = await link.connection("reconnect", signal);
+        await changed.until(() => !link.blocked, signal); // on a blocked connection nothing gets through
+        const channel = await this.#prepare(connection);
+        if (channel !== null) return this.#adopt(channel);
+        this.#noteLoss(this.#lostReason);
+        await changed.until(() => !link.up, AbortSignal.any([signal, AbortSignal.timeout(CHANNEL_WAIT_MS)])).catch(() => {});
+        signal.throwIfAborted();
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#fail(error instanceof DumpError ? error : this.#error(textOf(error), error));
+    }
+  }
+
+  /** A channel with everything declared, or null if it was lost on the way. */
+  async #prepare(connection: Connection): Promise<Channel | null> {
+    this.#lostReason = null;
+    let channel: Channel | null = null;
+    try {
+      const opened = await connection.acquire({ emitErrorsFromChannel: true });
+      channel = opened;
+      opened.on("error", (error: unknown) => {
+        this.#lostReason ??= error;
+      });
+      opened.on("basic.return", (message: ReturnedMessage) => this.#onReturn(message));
+      opened.once("close", () => this.#onClose(opened));
+      await this.#setUp(opened);
+      await opened.confirmSelect();
+      if (opened.active && !this.#closing.signal.aborted) return opened;
+    } catch (error) {
+      if (error instanceof DumpError) throw error;
+      this.#lostReason ??= error;
+    }
+    void channel?.close();
+    return null;
+  }
+
+  #adopt(channel: Channel): void {
+    this.#channel = channel;
+    this.#clock.reset();
+    for (const message of this.#unconfirmed) this.#hand(message);
+    if (this.#unconfirmed.size > 0) this.#shared.events.resent(this.#unconfirmed.size, "reconnected");
+    this.#shared.changed.notify();
+  }
+
+  #onReturn({ messageId, replyCode, replyText }: ReturnedMessage): void {
+    if (messageId !== undefined) this.#returned.set(messageId, `${replyCode} ${replyText}`);
+  }
+
+  #onClose(channel: Channel): void {
+    if (this.#channel !== channel) return;
+    this.#channel = null;
+    this.#resends.clear();
+    this.#returned.clear();
+    // The reason, where it is a message's, comes with that message's rejection; and the link learns of its own loss.
+    setImmediate(() => {
+      if (this.#closing.signal.aborted) return;
+      const { config, link } = this.#shared;
+      const failure = link.up ? channelFailure(config.name, this.#envelope.exchange ?? "", config.declare, this.#lostReason) : null;
+      if (failure !== null) return this.#fail(failure);
+      this.#noteLoss(this.#lostReason);
+      void this.#establish();
+    });
+  }
+
+  /** Counts a channel that is gone, and fails when they go again and again. */
+  #noteLoss(reason: unknown): void {
+    const { config, link } = this.#shared;
+    if (this.#channelsLost === 0) this.#lostSince = performance.now();
+    this.#channelsLost += 1;
+    // A lost connection has a time limit, a channel on a sound connection a count.
+    const isTooLong = performance.now() - this.#lostSince > config.reconnectTimeoutMs;
+    if (this.#channelsLost <= CHANNELS_LOST_MAX || (!link.up && !isTooLong)) return;
+    if (!isTooLong && systemCode(reason) === "CH_CLOSE") return;
+    this.#fail(this.#error(`the broker closes the channel again and again (${textOf(reason ?? "no reason given")}); look into its log`, reason));
+  }
+
+  #error(text: string, cause?: unknown): DumpError {
+    return new DumpError("SINK_UNAVAILABLE", `sink ${this.#shared.config.name}: ${text}`, { cause });
+  }
+
+  #fail(error: DumpError): void {
+    if (this.#failure !== null) return;
+    this.#failure = { error };
+    this.#resends.clear();
+    this.#shared.changed.notify();
+  }
+
+  /** Closes the channel; what is unconfirmed is left to its fate. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing.signal.aborted) return;
+    this.#closing.abort();
+    this.#resends.clear();
+    this.#clock[Symbol.dispose]();
+    let bytes = 0;
+    for (const message of this.#unconfirmed) bytes += message.body.length;
+    const left = this.#unconfirmed.size;
+    this.#unconfirmed.clear();
+    this.#shared.window.give(left, bytes);
+    this.#shared.changed.notify();
+    const channel = this.#channel;
+    this.#channel = null;
+    if (channel === null) return;
+    const closed = channel.close();
+    if (left === 0 && !this.#shared.link.blocked) await withinTime(closed, CLOSE_MS);
+  }
+}
