@@ -7,7 +7,8 @@ export type Milestone = Omit<Checkpoint, "sink" | "rejectBytes">;
 
 /**
  * Saves checkpoints beside the flow of records, one at a time: the destination makes everything before the milestone durable, then the
- * checkpoint is saved. A milestone that comes meanwhile is passed over, so that a slow disk spaces checkpoints out and stops nothing.
+ * checkpoint is saved. A milestone that comes meanwhile waits for that, so that what a crash makes come again never exceeds two
+ * distances between milestones, however slow the disk or the destination is.
  */
 export class Checkpointer {
   readonly #save: ((checkpoint: Checkpoint) => Promise<void>) | null;
@@ -29,9 +30,8 @@ export class Checkpointer {
 
   /** A place where a checkpoint may be taken; all records before it are accepted. With `last`, it is taken and waited for. */
   async offer(destination: Destination, milestone: Milestone, last: boolean): Promise<void> {
-    if (last) await this.settle();
-    this.#throwFailure();
-    if (this.#save === null || this.#running !== null) return;
+    await this.settle();
+    if (this.#save === null) return;
     this.#running = this.#take(this.#save, destination, milestone);
     if (!last) return;
     await this.settle();

@@ -145,8 +145,9 @@ function claim({ types }: Pick<RunContext, "types">, dataType: DataType, name: s
 
 export function sourceOptions({ contract, backend, checkpointRecords, checkpointMs, limits, stateRoot }: ExtractRequest) {
   const { rejectsMax: _, ...native } = limits;
-  const keep = stateRoot !== null;
-  return { contract, backend, ...native, checkpointRecords: keep ? checkpointRecords : 0, checkpointMs: keep ? checkpointMs : 0 };
+  if (stateRoot === null) return { contract, backend, ...native, checkpointRecords: 0, checkpointMs: 0 };
+  // While one checkpoint is saved records flow on to the next: half the interval from each to the next makes a whole one.
+  return { contract, backend, ...native, checkpointRecords: Math.ceil(checkpointRecords / 2), checkpointMs: Math.ceil(checkpointMs / 2) };
 }
 
 function toReport({ counts, xmlBytes, inflatedOffset, digest }: FileOutcome, from: Checkpoint | null, seconds: number, threads: number): TypeReport {
