@@ -10,7 +10,7 @@ import { GENERATE_OPTIONS, runGenerate } from "./commands/generate.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts";
 import { runValidate, type ValidateFlags } from "./commands/validate.ts";
-import { runVersion } from "./commands/version.ts";
+import { productVersion, runVersion } from "./commands/version.ts";
 import { flagOf, type OptionTable, type Option as Setting, variablesOf } from "./config/option.ts";
 import { OPTIONS } from "./config/options.ts";
 import type { ServeFlags } from "./config/serve.ts";
@@ -35,10 +35,8 @@ const context: CommandContext = {
   // Loaded late: the application brings the addon and the pool, which most commands do without.
   extract: async (request, runContext) => (await import("./discogs/extract.ts")).extract(request, runContext),
   // The service brings that and the broker's client.
-  serve: async () => {
-    throw new DumpError("INTERNAL", "the service is not there yet");
-  },
-  checkSource: null,
+  serve: async (config, serviceContext) => (await import("./discogs/service.ts")).serve(config, serviceContext),
+  checkSource: async (config, signal) => (await import("./discogs/site.ts")).checkSite(config, await productVersion(), signal),
   listen,
 };
 

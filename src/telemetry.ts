@@ -58,6 +58,10 @@ export interface RunSnapshot {
   readonly secondsSinceRecord: Readonly<Record<DataType, number | null>>;
   /** Types that are being extracted. */
   readonly active: readonly DataType[];
+  /** Types that have had no record for too long. */
+  readonly stalled: readonly DataType[];
+  /** The sink's connection was lost and is not back. */
+  readonly isSinkLost: boolean;
   /** Share of the compressed bytes that is done, 0 to 1; 0 where a size is not known. */
   readonly fraction: number;
   readonly completedFiles: number;
@@ -118,6 +122,8 @@ export class Telemetry implements Disposable {
       progress: recordsByType(files),
       secondsSinceRecord: Object.fromEntries(DATA_TYPES.map((type) => [type, this.#activity.secondsSince(type)])) as Record<DataType, number | null>,
       active: DATA_TYPES.filter((type) => files.some((file) => file.state === "extracting" && file.dataType === type)),
+      isSinkLost: this.sinkEvents.connection.isLost,
+      stalled: DATA_TYPES.filter((type) => this.#activity.isStalled(type)),
       fraction: isSized && size > 0 ? Math.min(1, done / size) : 0,
       completedFiles: files.filter((file) => file.state === "done" && !file.failed).length,
       errors: this.#failures.count,

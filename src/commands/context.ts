@@ -1,5 +1,6 @@
 import type { ServeConfig } from "../config/serve.ts";
 import type { ExtractReport, ExtractRequest } from "../discogs/request.ts";
+import type { ServiceContext } from "../discogs/service.ts";
 import type { TextOutput } from "../telemetry/screen.ts";
 import type { Telemetry } from "../telemetry.ts";
 
@@ -19,8 +20,8 @@ export interface Stop extends Disposable {
 /** The application, as the commands call it. */
 export type Extract = (request: ExtractRequest, context: { stopping: AbortSignal; signal: AbortSignal; telemetry: Telemetry }) => Promise<ExtractReport>;
 
-/** The service, as the commands call it: resolves once a signal has stopped it, fails with why the first run has, its cool-down included. */
-export type Serve = (config: ServeConfig, context: Pick<CommandContext, "stdout" | "stderr" | "listen">) => Promise<void>;
+/** The service, as the commands call it: resolves once a signal has stopped it, or its first run has failed and the cool-down has passed. */
+export type Serve = (config: ServeConfig, context: ServiceContext) => Promise<"stopped" | "failed">;
 
 /** Whether the source of the dumps answers: fails with why it does not. */
 export type CheckSource = (config: ServeConfig, signal: AbortSignal) => Promise<void>;

@@ -1,21 +1,32 @@
 import type { ServeConfig, ServeFlags } from "../config/serve.ts";
 import { resolveServeConfig } from "../config.ts";
-import { DumpError } from "../errors.ts";
+import { ServiceBoard } from "../discogs/service-board.ts";
+import { startServer } from "../server/server.ts";
+import { logFormatFor } from "../telemetry/log.ts";
+import { Metrics } from "../telemetry/metrics.ts";
 import type { TextOutput } from "../telemetry/screen.ts";
+import { Telemetry } from "../telemetry.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import { productVersion } from "./version.ts";
 
 /** `deadwax serve`: the service; resolves with the exit code, which is upstream's: 0 after a signal, 1 after a failed first run. */
 export async function runServe(flags: ServeFlags, context: CommandContext): Promise<number> {
   const config = resolveServeConfig({ flags });
-  writeWarnings(config, context.stderr);
-  try {
-    await context.serve(config, context);
-  } catch (error) {
-    // To whoever restarts the container every failure is the same.
-    throw error instanceof DumpError ? new DumpError(error.code, error.message, { cause: error, exit: EXIT_CODES.failed.exit }) : error;
-  }
-  return EXIT_CODES.done.exit;
+  const { stdout } = context;
+  const metrics = new Metrics();
+  const { logLevel: level, logFile: file, output, healthHost: host, healthPort: port, triggerToken, metricsFormat, contract, threads } = config;
+  using telemetry = new Telemetry({ level, format: output ?? logFormatFor(stdout), file, output: stdout, bar: false, metrics });
+  const version = await productVersion();
+  telemetry.service.started({ version, contract, threads });
+  for (const warning of config.warnings) telemetry.warned(warning);
+  const board = new ServiceBoard(contract, telemetry);
+  using stop = context.listen(config.drainTimeoutMs, telemetry);
+  await using _server = await startServer({ host, port, token: triggerToken?.reveal() ?? null, metrics: metricsFormat }, board, metrics, telemetry.server);
+  const { stopping, signal } = stop;
+  const end = await context.serve(config, { board, telemetry, stopping, signal, productVersion: version });
+  telemetry.service.stopped();
+  return end === "failed" ? EXIT_CODES.failed.exit : EXIT_CODES.done.exit;
 }
 
 /** One line for each setting that is there and does nothing. */

@@ -2,9 +2,15 @@ import { readFile } from "node:fs/promises";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
+/** The version of the package. */
+export async function productVersion(): Promise<string> {
+  const { version }: { version: string } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+  return version;
+}
+
 /** `deadwax --version`; verbose: also what the native core was built from and found in this CPU. */
 export async function runVersion({ verbose = false }: { verbose?: boolean }, { stdout }: CommandContext): Promise<number> {
-  const { version }: { version: string } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8"));
+  const version = await productVersion();
   if (!verbose) {
     stdout.write(`${version}\n`);
     return EXIT_CODES.done.exit;

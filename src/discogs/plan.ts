@@ -1,9 +1,10 @@
 import { dirname, resolve } from "node:path";
+import type { ServeConfig } from "../config/serve.ts";
 import type { Config } from "../config.ts";
 import { DumpError } from "../errors.ts";
 import { openSink } from "../sink/index.ts";
 import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
-import type { ExtractRequest } from "./request.ts";
+import type { ExtractLimits, ExtractRequest } from "./request.ts";
 
 /** Finds the dumps that the settings name. */
 export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inputs {
@@ -33,16 +34,43 @@ export function toRequest(config: Config, { version, inputs }: Inputs): ExtractR
     backend: config.inflate,
     checkpointRecords: config.checkpointRecords,
     checkpointMs: config.checkpointMs,
-    limits: {
-      recordBytesMax: config.maxRecordBytes,
-      depthMax: config.maxDepth,
-      attributesMax: config.maxAttributes,
-      nameBytesMax: config.maxNameBytes,
-      rejectsMax: config.maxRejects,
-      rejectRawBytesMax: config.maxRejectRawBytes,
-      inflatedBytesMax: config.maxInflatedBytes,
-      inflateRatioMax: config.maxInflateRatio,
-    },
+    limits: toLimits(config),
+  };
+}
+
+/** The request of one run of the service. */
+export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs): ExtractRequest {
+  return {
+    ...{ version, inputs, contract: config.contract, sinkUrl: config.sinkUrl.reveal(), stateRoot: config.root },
+    fetched: true,
+    force: false, // the service has told the state
+    limit: null,
+    verify: config.verify,
+    threads: config.threads,
+    filesAtOnce: Math.min(config.threads, inputs.length),
+    chunkBytes: config.chunk,
+    backend: config.inflate,
+    checkpointRecords: config.checkpointRecords,
+    checkpointMs: config.checkpointMs,
+    limits: toLimits(config),
+  };
+}
+
+type LimitSettings = Pick<
+  Config,
+  "maxRecordBytes" | "maxDepth" | "maxAttributes" | "maxNameBytes" | "maxRejects" | "maxRejectRawBytes" | "maxInflatedBytes" | "maxInflateRatio"
+>;
+
+function toLimits(config: LimitSettings): ExtractLimits {
+  return {
+    recordBytesMax: config.maxRecordBytes,
+    depthMax: config.maxDepth,
+    attributesMax: config.maxAttributes,
+    nameBytesMax: config.maxNameBytes,
+    rejectsMax: config.maxRejects,
+    rejectRawBytesMax: config.maxRejectRawBytes,
+    inflatedBytesMax: config.maxInflatedBytes,
+    inflateRatioMax: config.maxInflateRatio,
   };
 }
 

@@ -5,13 +5,18 @@ import type { Metrics } from "./metrics.ts";
 
 /** What a sink tells while it works: that it has to wait, and that it goes on. */
 export function createSinkEvents(log: Logger, metrics: Metrics | null) {
+  const connection = { isLost: false };
   return {
+    /** How the connection stands. */
+    connection: connection as Readonly<typeof connection>,
     reconnecting(reason: string, attempt: number, waitMs: number): void {
+      connection.isLost = true;
       metrics?.count("reconnects", {});
       metrics?.set("sinkConnected", {}, 0);
       log.warn({ attempt, waitMs }, `🔄 Connecting again in ${(waitMs / 1000).toFixed(1)} s (attempt ${attempt}): ${reason}`);
     },
     connected(): void {
+      connection.isLost = false;
       metrics?.set("sinkConnected", {}, 1);
       metrics?.set("sinkBlocked", {}, 0); // a broker tells a new connection anew that it is blocked
       log.info("🔗 Connected to the sink");

@@ -18,6 +18,7 @@ describe("the request", () => {
     const request = await requestOf([], {
       root,
       contract: "fanout",
+      fetched: false,
       sink: "file:o",
       force: true,
       verify: "full",

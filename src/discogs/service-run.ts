@@ -1,0 +1,78 @@
+import type { ServeConfig } from "../config/serve.ts";
+import { DATA_TYPES } from "../model.ts";
+import { openSink } from "../sink/index.ts";
+import { removeOldVersions } from "../source/discogs/retention.ts";
+import { chooseVersion } from "../source/discogs/versions.ts";
+import { describeFiles } from "../source/inputs.ts";
+import { lockRoot } from "../state/lock.ts";
+import { StateStore } from "../state/store.ts";
+import { readProcessingState } from "../state/upstream-files.ts";
+import type { Telemetry } from "../telemetry.ts";
+import { extractLocked } from "./extract.ts";
+import { fetchDump } from "./fetch-dump.ts";
+import { toServeRequest } from "./plan.ts";
+import type { ServiceBoard } from "./service-board.ts";
+import { openSite } from "./site.ts";
+
+/** What the process lends a run of the service. */
+export interface ServiceRunContext {
+  readonly board: ServiceBoard;
+  readonly telemetry: Telemetry;
+  readonly stopping: AbortSignal;
+  readonly signal: AbortSignal;
+  /** The product's own version, to name itself to the site. */
+  readonly productVersion: string;
+}
+
+/** `incomplete`: everything that could be was delivered, but with rejects, so that consumers are not told that the version is complete. */
+export type RunOutcome = "complete" | "incomplete" | "stopped";
+
+/** One look for the newest dump, and its publication; what an earlier run has finished is not done again. Throws a `DumpError`. */
+export async function publishNewest(config: ServeConfig, force: boolean, context: ServiceRunContext): Promise<RunOutcome> {
+  const { board, telemetry, stopping, signal } = context;
+  const ended = AbortSignal.any([stopping, signal]);
+  board.working(null, "Connecting");
+  await reachSink(config, telemetry, ended); // before gigabytes are fetched for nobody
+  board.sinkReached();
+  board.working(null, "Looking for the newest dump");
+  await using site = openSite(config, context.productVersion, telemetry.siteEvents);
+  const { chosen, passedOver } = chooseVersion(await site.list(ended));
+  telemetry.versionsPassedOver(passedOver);
+  if (chosen === null) {
+    telemetry.service.nothingFound();
+    return "complete";
+  }
+  const { version } = chosen;
+  telemetry.siteEvents.versionChosen(version);
+  await using _lock = await lockRoot(config.root);
+  const store = await openStore(config, version, telemetry);
+  const decision = store.decide({ force, files: DATA_TYPES.map((type) => chosen.dumps[type].name) });
+  if (decision === "skip") {
+    telemetry.service.upToDate(version);
+    return "complete";
+  }
+  if (decision === "reprocess") await store.apply({ type: "reprocess" });
+  board.working(version, "Downloading");
+  const present = await fetchDump(site, chosen, store, config, telemetry, ended);
+  board.working(version, "Processing");
+  const { inputs } = await describeFiles(
+    present.map(({ path }) => path),
+    null,
+  );
+  const report = await extractLocked(toServeRequest(config, { version, inputs, passedOver: [] }), { stopping, signal, telemetry });
+  if (stopping.aborted && !report.complete) return "stopped";
+  if (config.keepVersions !== null && report.complete) await removeOldVersions(config.root, config.keepVersions, version, telemetry.siteEvents.warned);
+  return report.complete ? "complete" : "incomplete";
+}
+
+/** Proves that the sink can be reached; `/ready` says so from then on. */
+async function reachSink({ sinkUrl }: ServeConfig, telemetry: Telemetry, signal: AbortSignal): Promise<void> {
+  await using sink = openSink(sinkUrl.reveal(), telemetry.sinkEvents);
+  await sink.check(signal);
+}
+
+async function openStore({ root, contract, sinkUrl }: ServeConfig, version: string, telemetry: Telemetry): Promise<StateStore> {
+  const onWarning = (text: string) => telemetry.warned(text);
+  const key = { sink: openSink(sinkUrl.reveal()).name, contract, rulesDigest: null };
+  return StateStore.open(root, version, key, { onWarning, finished: await readProcessingState(root, onWarning) });
+}
