@@ -57,6 +57,8 @@ export const BROKER_OPTIONS = {
     argument: null,
     flagless: true,
     env: "RABBITMQ_PORT",
+    // Kubernetes sets it to tcp://… for any service called rabbitmq, whatever speaks with it.
+    lenient: (value) => (value.startsWith("tcp://") ? undefined : value),
     schema: count(1, 65_535),
     fallback: "5672",
     unit: "port",

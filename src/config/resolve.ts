@@ -90,18 +90,19 @@ function readFile(name: string, path: string): Picked {
     const text = readSecretFile(path);
     return text === "" ? { ...picked, fault: "the file that it names is empty" } : { ...picked, text };
   } catch (error) {
-    const why = systemCode(error) ?? (error instanceof RangeError ? error.message : "it is not UTF-8");
-    return { ...picked, fault: `the file that it names cannot be read (${why}); check that it is there and readable for this user` };
+    if (error instanceof RangeError) return { ...picked, fault: `the file that it names is no secret: ${error.message}` };
+    return { ...picked, fault: `the file that it names cannot be read (${systemCode(error)}); check that it is there and readable for this user` };
   }
 }
 
-function parse({ text, origin, name, fault }: Picked, { schema, secret }: Option): { value: unknown; fault?: string } {
+function parse({ text, origin, name, fault }: Picked, { schema, secret, flagless }: Option): { value: unknown; fault?: string } {
   if (fault !== undefined) return { value: null, fault: `${name}: ${fault}` };
   if (text === null) return { value: null };
   const parsed = schema.safeParse(text);
   if (parsed.success) return { value: parsed.data };
   const why = parsed.error.issues.map((issue) => issue.message).join(", ");
-  if (secret === "all") return { value: null, fault: `${name}: ${why}` };
+  // What has no flag because of its secret may be nothing but the secret.
+  if (secret === "all" || (secret !== undefined && flagless === true)) return { value: null, fault: `${name}: ${why}` };
   const said = { flag: `${name} `, env: `${name}=`, file: `${name} = `, default: "" }[origin];
   return { value: null, fault: `${said}${hideRefused(text)}: ${why}` };
 }

@@ -1,7 +1,9 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, openSync, readSync } from "node:fs";
 import { inspect } from "node:util";
 
-const PASSWORD_IN_AUTHORITY = /^([a-z][a-z0-9+.-]*:\/\/[^:@/]*):.*@/i;
+const PASSWORD_IN_AUTHORITY = /^([a-z][a-z0-9+.-]*:\/\/[^:@/]*):.*@/is;
+const SCHEME = /^[a-z][a-z0-9+.-]*:\/\//i;
 const SECRET_IN_QUERY = /([?&][^=&#]*(?:password|passwd|pwd|secret|token|key)[^=&#]*=)[^&#]*/gi;
 const HIDDEN = "***";
 /** No password is longer; whoever names a dump by mistake gets an error and not its bytes. */
@@ -12,10 +14,11 @@ export function hideSecrets(url: string): string {
   return url.replace(PASSWORD_IN_AUTHORITY, `$1:${HIDDEN}@`).replace(SECRET_IN_QUERY, `$1${HIDDEN}`);
 }
 
-/** Text that was refused as it may be printed: where it looks like a URL with a password but is none, nothing of it is. */
+/** Text that was refused as it may be printed: of what looks like a URL, or a part of one, only what surely is no password. */
 export function hideRefused(text: string): string {
-  const shown = hideSecrets(text);
-  return shown === text && text.includes("@") ? HIDDEN : shown;
+  if (PASSWORD_IN_AUTHORITY.test(text)) return hideSecrets(text);
+  const [scheme = ""] = SCHEME.exec(text) ?? [];
+  return scheme === "" && !text.includes("@") ? text : scheme + HIDDEN;
 }
 
 /** Text that shows itself only where it is asked to by name. */
@@ -52,7 +55,7 @@ export class Secret {
   }
 }
 
-/** The secret in a file, blanks around it trimmed; throws what the system throws, or a RangeError or TypeError if it is no text of that size. */
+/** The secret in a file, blanks around it trimmed; throws what the system throws, or a RangeError if the file holds something else. */
 export function readSecretFile(path: string): string {
   const file = openSync(path, "r");
   try {
@@ -60,7 +63,9 @@ export function readSecretFile(path: string): string {
     let length = 0;
     for (let read = -1; read !== 0 && length < bytes.length; length += read) read = readSync(file, bytes, length, bytes.length - length, null);
     if (length > SECRET_FILE_BYTES_MAX) throw new RangeError(`it is larger than ${SECRET_FILE_BYTES_MAX} bytes`);
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(0, length)).trim();
+    const text = bytes.subarray(0, length);
+    if (!isUtf8(text)) throw new RangeError("it is not UTF-8");
+    return text.toString().trim();
   } finally {
     closeSync(file);
   }

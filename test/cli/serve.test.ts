@@ -1,0 +1,162 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { flagOf } from "../../src/config/option.ts";
+import { SERVE_OPTIONS } from "../../src/config/serve-options.ts";
+
+const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+const FANOUT = { RABBITMQ_HOST: "broker" };
+
+interface How {
+  readonly env?: Record<string, string>;
+  readonly cwd?: string;
+  readonly program?: string;
+}
+
+function run(args: readonly string[], { env = {}, cwd, program = CLI }: How = {}) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+    cwd: cwd ?? folder(),
+    env: { PATH: process.env["PATH"], ...env },
+    encoding: "utf8",
+    input: "",
+  });
+  return { status, stdout, stderr };
+}
+
+function folder(): string {
+  return mkdtempSync(join(tmpdir(), "deadwax-serve-"));
+}
+
+/** The program under another name, as an image has it on its path. */
+function linked(name: string): string {
+  const path = join(folder(), name);
+  symlinkSync(CLI, path);
+  return path;
+}
+
+describe.skipIf(!existsSync(CLI))("deadwax serve", () => {
+  it.each([
+    [1, "no broker", ["serve"], {}, "AMQP_CONNECTION"],
+    [1, "two contracts", ["serve"], { ...FANOUT, AMQP_CONNECTION: "amqp://h" }, "DEADWAX_CONTRACT"],
+    [1, "a variable that is not ours", ["serve"], { ...FANOUT, DEADWAX_TYPO: "1" }, "DEADWAX_TYPO"],
+    [1, "a settings file that is not there", ["serve", "-c", "x.toml"], FANOUT, "x.toml"],
+    [1, "a secret that cannot be read", ["serve"], { RABBITMQ_PASSWORD_FILE: "/nowhere" }, "RABBITMQ_PASSWORD_FILE"],
+    [1, "rules that are named by nothing", ["serve"], { ...FANOUT, DATA_QUALITY_RULES: "" }, "DATA_QUALITY_RULES"],
+    [2, "an unknown flag", ["serve", "--unknown"], FANOUT, "--unknown"],
+    [2, "a bad value of a flag", ["serve", "--health-port", "x"], FANOUT, "--health-port x"],
+    [2, "a bad FORCE_REPROCESS", ["serve"], { ...FANOUT, FORCE_REPROCESS: "x" }, "FORCE_REPROCESS=x"],
+    [2, "a bad EXTRACTOR_SOURCE", ["serve"], { ...FANOUT, EXTRACTOR_SOURCE: "x" }, "EXTRACTOR_SOURCE=x"],
+    [2, "MusicBrainz", ["serve", "--source", "musicbrainz"], FANOUT, "MusicBrainz"],
+    [2, "an argument", ["serve", "x"], FANOUT, "too many arguments"],
+  ])("ends with %i and one line for %s", (exit, _, args, env, part) => {
+    const { status, stdout, stderr } = run(args, { env });
+    expect({ status, stdout }).toEqual({ status: exit, stdout: "" });
+    expect(stderr).toMatch(/^deadwax: CONFIG_INVALID: [^\n]*\n$/);
+    expect(stderr).toContain(part);
+  });
+
+  it("lists every flag in its help, and nothing that is a secret", () => {
+    const help = run(["serve", "--help"]).stdout;
+    for (const [key, option] of Object.entries(SERVE_OPTIONS)) expect(help.includes(` ${flagOf(key)} `), key).toBe(!("flagless" in option));
+    expect(help).toContain(" -c, --config <PATH> ");
+    expect(help).toContain(" -f, --force-reprocess ");
+  });
+
+  it.each(["extractor", "rustextractor"])("is what runs under the name %s, with upstream's flags", (name) => {
+    const program = linked(name);
+    expect(run(["--version"], { program })).toEqual({ status: 0, stdout: `${version}\n`, stderr: "" });
+    expect(run(["-V"], { program }).stdout).toBe(`${version}\n`);
+    expect(run(["-h"], { program })).toMatchObject({ status: 0, stdout: expect.stringContaining("Usage: deadwax serve") });
+    expect(run([], { program })).toMatchObject({ status: 1, stderr: expect.stringContaining("AMQP_CONNECTION") });
+    expect(run(["--source", "musicbrainz", "-f", "--data-quality-rules", "r"], { program, env: FANOUT })).toMatchObject({
+      status: 2,
+      stderr: expect.stringMatching(/^deadwax: CONFIG_INVALID: --source musicbrainz: [^;]*;[^;]*\n$/),
+    });
+    expect(run(["-c", "nowhere.toml"], { program, env: FANOUT })).toMatchObject({ status: 1, stderr: expect.stringContaining("nowhere.toml") });
+  });
+});
+
+describe.skipIf(!existsSync(CLI))("deadwax validate --serve", () => {
+  it("shows the settings of the service with what gave them, and no password", () => {
+    const env = { AMQP_CONNECTION: "amqp://user:canary@h//", DEADWAX_TRIGGER_TOKEN: "canary-canary", DISCOGS_ROOT: "/data", BATCH_SIZE: "10" };
+    const text = run(["validate", "--serve"], { env });
+    expect(text.status).toBe(0);
+    expect(text.stdout).toMatch(/^--root +\/data {2}\[DISCOGS_ROOT\]\n/m);
+    expect(text.stdout).toMatch(/^--contract +topic {2}\[AMQP_CONNECTION\]\n/m);
+    expect(text.stdout).toMatch(/^--sink +amqp:\/\/user:\*\*\*@h\/%2F\?exchange=discogsography-exchange&.* {2}\[AMQP_CONNECTION\]\n/m);
+    expect(text.stdout).toMatch(/^DEADWAX_TRIGGER_TOKEN +\*\*\* {2}\[DEADWAX_TRIGGER_TOKEN\]\n/m);
+    expect(text.stderr).toContain("BATCH_SIZE has no effect: ");
+    const json = run(["validate", "--serve", "--output", "json"], { env });
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      root: { value: "/data", from: "env", name: "DISCOGS_ROOT" },
+      triggerToken: { value: "***" },
+      output: { value: "json", from: "flag", name: "--output" },
+    });
+    expect(text.stdout + text.stderr + json.stdout + json.stderr).not.toContain("canary");
+  });
+
+  it("resolves a settings file, over which the environment wins; a flag of serve is enough to mean serve", () => {
+    const cwd = folder();
+    writeFileSync(join(cwd, "config.toml"), "amqp_connection = 'amqp://h'\ndiscogs_root = '/file'\nhealth_port = 9000\ns3_bucket = 'b'\ns3_region = 'r'\n");
+    for (const args of [["--config", "config.toml"], ["-c", "config.toml"], ["--serve"]]) {
+      const { status, stdout, stderr } = run(["validate", ...args], { cwd, env: { DISCOGS_ROOT: "/env" } });
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/^--root +\/env {2}\[DISCOGS_ROOT\]\n/m);
+      expect(stdout).toMatch(/^--health-port +9000 {2}\[config\.toml: health_port\]\n/m);
+      expect(stderr.match(/s3_(bucket|region) has no effect/g)).toHaveLength(2);
+    }
+  });
+
+  it("ends as the service would", () => {
+    expect(run(["validate", "--serve"])).toMatchObject({ status: 1, stdout: "" });
+    expect(run(["validate", "--serve", "--source", "x"], { env: FANOUT })).toMatchObject({ status: 2, stdout: "" });
+  });
+
+  it("refuses flags of the other command", () => {
+    expect(run(["validate", "--serve", "--limit", "3"], { env: FANOUT })).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("--limit: serve has no"),
+    });
+  });
+});
+
+describe.skipIf(!existsSync(CLI))("deadwax check", () => {
+  const inFolder = (root: string, sink: string) => ({ env: { DISCOGS_ROOT: root, DEADWAX_SINK: sink, DEADWAX_CONTRACT: "topic" } });
+
+  it("tells every part in one line and creates nothing", () => {
+    const root = folder();
+    const { status, stdout, stderr } = run(["check"], inFolder(root, `file:${root}/out`));
+    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
+    expect(stdout).toBe(`✅ root ${root}\n✅ sink file:${root}/out\n`);
+    expect(readdirSync(root)).toEqual([]);
+  });
+
+  it("gives cause and remedy of each that fails, all of them, and the code of the first", () => {
+    const file = join(folder(), "file");
+    writeFileSync(file, "");
+    const { status, stdout } = run(["check"], inFolder("/nowhere", `file:${file}/out`));
+    expect(status).toBe(6);
+    expect(stdout).toMatch(
+      /^❌ root \/nowhere: STATE_UNWRITABLE: there is no such folder; create it[^\n]*\n❌ sink file:[^\n]*: SINK_UNAVAILABLE: [^\n]*; [^\n]*\n$/,
+    );
+    expect(run(["check"], inFolder(file, "null:"))).toMatchObject({ status: 6, stdout: expect.stringContaining("it is no folder; name another") });
+    expect(run(["check"], inFolder(folder(), `file:${file}/out`)).status).toBe(5);
+  });
+
+  it("tells it as JSON too", () => {
+    const { stdout } = run(["check", "--output", "json"], inFolder("/nowhere", "null:"));
+    const lines = stdout.trim().split("\n");
+    expect(lines.map((line) => JSON.parse(line))).toEqual([
+      { part: "root /nowhere", ok: false, code: "STATE_UNWRITABLE", message: expect.any(String) },
+      { part: "sink null:", ok: true },
+    ]);
+  });
+
+  it("ends as the service would where the settings are not sound", () => {
+    expect(run(["check"])).toMatchObject({ status: 1, stdout: "", stderr: expect.stringContaining("AMQP_CONNECTION") });
+  });
+});
