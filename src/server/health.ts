@@ -67,5 +67,5 @@ function total(progress: ServiceView["progress"]): number {
 
 /** The last line of defence: whoever writes these texts keeps secrets out of them. */
 function oneLine(text: string): string {
-  return hideSecrets(text.replace(/\s*\n\s*/g, " "));
+  return text.replace(/\s*\n\s*/g, " ").replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, hideSecrets);
 }

@@ -1,5 +1,9 @@
 import type { Socket } from "node:net";
+import { performance } from "node:perf_hooks";
 import { LIMITS } from "./limits.ts";
+
+/** Of a connection that has had an answer: it is no newcomer. */
+const SERVED = -Infinity;
 
 /**
  * Keeps the number of connections bounded without ever refusing a new one: beyond the limit those that have been idle for longest are
@@ -10,9 +14,9 @@ import { LIMITS } from "./limits.ts";
  */
 export class Sockets {
   readonly #onChange: (open: number, evicted: number) => void;
-  /** In the order in which they became idle. */
-  readonly #idle = new Set<Socket>();
-  /** With the number of their requests that are not answered yet. */
+  /** Longest idle first; with the moment of the connection while there has been no request, else `SERVED`. */
+  readonly #idle = new Map<Socket, number>();
+  /** With the number of their requests that are not answered yet, longest first. */
   readonly #busy = new Map<Socket, number>();
   #isScheduled = false;
 
@@ -26,7 +30,7 @@ export class Sockets {
   }
 
   add(socket: Socket): void {
-    this.#idle.add(socket);
+    this.#idle.set(socket, performance.now());
     socket.once("close", () => {
       this.#idle.delete(socket);
       this.#busy.delete(socket);
@@ -46,7 +50,7 @@ export class Sockets {
     const requests = this.#busy.get(socket);
     if (requests === undefined) return; // closed meanwhile
     if (requests > 1) this.#busy.set(socket, requests - 1);
-    else if (this.#busy.delete(socket) && !socket.destroyed) this.#idle.add(socket);
+    else if (this.#busy.delete(socket) && !socket.destroyed) this.#idle.set(socket, SERVED);
   }
 
   /** Behind the reading of this turn, and of the next: `setImmediate` runs once reading is over, and the newcomers are read for the first time in the turn behind it. */
@@ -64,8 +68,7 @@ export class Sockets {
   #makeRoom(limit: number): void {
     let evicted = 0;
     while (this.open > limit) {
-      // Where all are busy, the one that has been so for longest: its request is as slow as those of an attacker.
-      const [oldest] = this.#idle.size > 0 ? this.#idle : this.#busy.keys();
+      const oldest = this.#oldest();
       if (oldest === undefined) break;
       this.#idle.delete(oldest);
       this.#busy.delete(oldest);
@@ -73,5 +76,12 @@ export class Sockets {
       evicted += 1;
     }
     if (evicted > 0) this.#onChange(this.open, evicted);
+  }
+  /** The longest idle one; where only newcomers are idle, the one that has been busy for longest: a request that is as slow as an attacker's. */
+  #oldest(): Socket | undefined {
+    const [[idle, cameAt = SERVED] = []] = this.#idle;
+    const [busy] = this.#busy.keys();
+    const isNewcomer = performance.now() - cameAt < LIMITS.newcomerGraceMs;
+    return isNewcomer ? (busy ?? idle) : (idle ?? busy);
   }
 }
