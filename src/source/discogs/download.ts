@@ -138,7 +138,10 @@ async function receive(part: PartFile, answer: Answer, job: DownloadJob, context
     events.downloadProgressed(name, part.bytes, size);
   }
   if (size !== null && part.bytes !== size) throw new TransientFault(`${describeUrl(answer.url)}: ends after ${part.bytes} of ${size} bytes`);
-  if (part.bytes < GZIP_MAGIC.length) throw notGzip(answer);
+  if (part.bytes < GZIP_MAGIC.length) {
+    await part.discard();
+    throw notGzip(answer);
+  }
 }
 
 /** Looks at those of a chunk's bytes that are among the first two of the file. */
