@@ -43,6 +43,8 @@ export interface SourceOptions {
   readonly checkpointMs: number;
   /** Go on here, instead of at the beginning. */
   readonly resume?: ResumePoint;
+  /** Data quality rules to hold records against, from {@link compileRules}; only in the fanout contract. */
+  readonly rules?: number;
 }
 
 export interface SourceInfo {
@@ -57,6 +59,28 @@ export interface Reject {
   readonly kind: string;
   readonly message: string;
   readonly raw: string;
+}
+
+/** A record that rules skip, or report as more than an information. */
+export interface FlaggedFile {
+  /** Of its files, without an ending; several records may have the same. */
+  readonly name: string;
+  /** Rebuilt from the record as it was parsed. */
+  readonly xml: string;
+  /** Of the record behind the filters, pretty. */
+  readonly json: string;
+}
+
+/** What rules have found in a piece, in the order of its records. */
+export interface Flagged {
+  /** JSON objects, each followed by a LF; each with the time at which the first of the piece was found. */
+  readonly violations: Uint8Array;
+  readonly skips: Uint8Array;
+  readonly files: FlaggedFile[];
+  /** Five numbers for each flagged record: bodies of the piece before it, 1 if it is skipped, and with it how many bytes of `violations`, bytes of `skips` and `files`. */
+  readonly marks: Uint32Array;
+  /** Violations by the rule's number among those of the data type; empty if there are none. */
+  readonly hits: number[];
 }
 
 export interface Piece {
@@ -74,6 +98,8 @@ export interface Piece {
   /** Records counted by the splitter. */
   readonly read: number;
   readonly empty: number;
+  /** Records that rules keep back. */
+  readonly skipped: number;
   readonly unknownIds: number;
   /** Bodies in the slot, and their total bytes with one LF each. */
   readonly records: number;
@@ -86,11 +112,18 @@ export interface Piece {
   readonly digest: string;
   readonly lastId?: string | null;
   readonly rejects: Reject[];
+  /** Set if rules have found anything. */
+  readonly flagged?: Flagged | null;
   /** A point at or before this piece's end, if one was due: resume continues right behind this piece. */
   readonly resume?: ResumePoint | null;
   /** The data type, once the root element was seen. */
   readonly dataType?: string | null;
 }
+
+/** Compiles data quality rules, the canonical form of `src/config/rules-file.ts`. Throws with a JSON list of texts as message: all that is wrong. */
+export function compileRules(json: string): number;
+/** Sources that were opened with the rules keep them. */
+export function closeRules(handle: number): void;
 
 /** Opens a source, gzip or plain by its content; nothing of a fresh one is read yet. Throws with a JSON {@link Fault} as message if it cannot be read. */
 export function openSource(options: SourceOptions): SourceInfo;

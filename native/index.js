@@ -16,6 +16,8 @@ export const {
   unlockFile,
   splitRecords,
   parseRecords,
+  compileRules,
+  closeRules,
   sha256,
   xxh3_64,
   xxh3_128,

@@ -13,18 +13,20 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use base64::Engine as _;
-use napi::bindgen_prelude::{AsyncTask, BigInt, Uint8Array};
+use napi::bindgen_prelude::{AsyncTask, BigInt, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
 
 use crate::contract::{Contract, DataType};
 use crate::fault::{Code, Fault};
+use crate::flagged::{Flagged, FlaggedFile};
 use crate::gzip::{Point, Reader};
 use crate::inflate::{self, Backend, WINDOW_BYTES};
 use crate::input::Input;
 use crate::limits::Limits;
 use crate::packed::{Columns, Output};
 use crate::parse::{Parser, RejectRules};
+use crate::rules::{self, Rules};
 use crate::scan::Frame;
 use crate::source::{Buffer, Raw, Resume, Source, Spacing};
 use crate::{hash, lock, simd, verify};
@@ -36,12 +38,14 @@ type Table<T> = LazyLock<Mutex<HashMap<u32, T>>>;
 static SOURCES: Table<Arc<Shared>> = LazyLock::new(Mutex::default);
 static VERIFICATIONS: Table<Arc<Mutex<verify::Verify>>> = LazyLock::new(Mutex::default);
 static LOCKS: Table<File> = LazyLock::new(Mutex::default);
+static RULES: Table<Arc<Rules>> = LazyLock::new(Mutex::default);
 
 /// A source and what may be asked of it without waiting for its lock.
 struct Shared {
     source: Mutex<Source>,
     contract: Contract,
     rejects: RejectRules,
+    rules: Option<Arc<Rules>>,
     stop: Arc<AtomicBool>,
     peak: AtomicUsize,
     /// The open file, to look at.
@@ -176,6 +180,7 @@ pub struct SourceOptions {
     pub checkpoint_records: u32,
     pub checkpoint_ms: u32,
     pub resume: Option<JsResume>,
+    pub rules: Option<u32>,
 }
 
 fn backend(name: &str) -> Backend {
@@ -186,6 +191,18 @@ fn backend(name: &str) -> Backend {
 pub struct SourceInfo {
     pub handle: u32,
     pub size: Option<f64>,
+}
+
+/// Compiles rules; a thrown message is a JSON list of all that is wrong.
+#[napi]
+pub fn compile_rules(json: String) -> Result<u32> {
+    let rules = rules::compile(&json).map_err(|problems| Error::from_reason(serde_json::json!(problems).to_string()))?;
+    Ok(keep(&RULES, Arc::new(rules)))
+}
+
+#[napi]
+pub fn close_rules(handle: u32) {
+    lock(&RULES).remove(&handle);
 }
 
 #[napi]
@@ -206,6 +223,10 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
     let contract = if options.contract == "fanout" { Contract::Fanout } else { Contract::Topic };
     let spacing = (options.checkpoint_records > 0 || options.checkpoint_ms > 0)
         .then(|| Spacing { records: options.checkpoint_records.max(1) as u64, time: Duration::from_millis(options.checkpoint_ms as u64) });
+    let rules = options.rules.map(|handle| held(&RULES, handle)).transpose().map_err(|e| Fault::new(Code::Internal, 0, e.reason.to_string()))?;
+    if rules.is_some() && contract == Contract::Topic {
+        return Err(Fault::new(Code::Internal, 0, "the topic contract has no rules"));
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let input = Input::open(options.path.as_deref(), stop.clone())?;
     let file = input.duplicate().map_err(|e| Fault::new(Code::Unreadable, 0, e.to_string()))?;
@@ -221,7 +242,7 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
         }
     };
     let size = source.reader().size();
-    let shared = Shared { source: Mutex::new(source), contract, rejects, stop, peak: AtomicUsize::new(0), file };
+    let shared = Shared { source: Mutex::new(source), contract, rejects, rules, stop, peak: AtomicUsize::new(0), file };
     Ok(SourceInfo { handle: keep(&SOURCES, Arc::new(shared)), size: size.map(|n| n as f64) })
 }
 
@@ -234,6 +255,35 @@ pub struct JsReject {
     pub raw: String,
 }
 
+#[napi(object, js_name = "FlaggedFile")]
+pub struct JsFlaggedFile {
+    pub name: String,
+    pub xml: String,
+    pub json: String,
+}
+
+#[napi(object, js_name = "Flagged")]
+pub struct JsFlagged {
+    pub violations: Uint8Array,
+    pub skips: Uint8Array,
+    pub files: Vec<JsFlaggedFile>,
+    pub marks: Uint32Array,
+    pub hits: Vec<u32>,
+}
+
+impl From<Flagged> for JsFlagged {
+    fn from(flagged: Flagged) -> Self {
+        let marks = flagged.marks.iter().flat_map(|m| [m.bodies, u32::from(m.is_skip), m.violation_bytes, m.skip_bytes, m.files]);
+        Self {
+            marks: marks.collect::<Vec<_>>().into(),
+            violations: flagged.violations.into(),
+            skips: flagged.skips.into(),
+            files: flagged.files.into_iter().map(|FlaggedFile { name, xml, json }| JsFlaggedFile { name, xml, json }).collect(),
+            hits: flagged.hits,
+        }
+    }
+}
+
 #[napi(object)]
 pub struct Piece {
     pub seq: f64,
@@ -244,6 +294,7 @@ pub struct Piece {
     pub compressed_bytes: f64,
     pub read: f64,
     pub empty: f64,
+    pub skipped: f64,
     pub unknown_ids: f64,
     pub records: u32,
     pub bytes: u32,
@@ -252,6 +303,7 @@ pub struct Piece {
     pub digest: String,
     pub last_id: Option<String>,
     pub rejects: Vec<JsReject>,
+    pub flagged: Option<JsFlagged>,
     pub resume: Option<JsResume>,
     pub data_type: Option<String>,
 }
@@ -274,11 +326,17 @@ fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Pie
     });
     shared.peak.fetch_max(worker.buffer.capacity(), Ordering::Relaxed);
     let raw = raw.unwrap_or_else(|fault| Raw { seq: lock(&shared.source).give_up(), fault: Some(fault), ..Raw::default() });
-    parse_piece(worker, raw, frame, shared.contract, shared.rejects, slot)
+    parse_piece(worker, raw, frame, shared.contract, Apply { rejects: shared.rejects, rules: shared.rules.as_ref() }, slot)
+}
+
+/// What a piece is held against.
+struct Apply<'a> {
+    rejects: RejectRules,
+    rules: Option<&'a Arc<Rules>>,
 }
 
 /// Parses the piece in the worker's buffer into `slot`.
-fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract: Contract, rejects: RejectRules, slot: &mut [u8]) -> Piece {
+fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract: Contract, apply: Apply, slot: &mut [u8]) -> Piece {
     let Worker { buffer, columns, parsers } = worker;
     let mut out = Output::new(slot, columns);
     let fault = guarded(|| {
@@ -291,14 +349,16 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
                 &mut parsers[last]
             }
         };
-        parser.piece(buffer, &raw, frame, rejects, &mut out)
+        parser.set_rules(apply.rules);
+        parser.piece(buffer, &raw, frame, apply.rejects, &mut out)
     })
     .err();
     // A fault of the parser comes before the source's own, which lies behind the piece.
     let fault = fault.or(raw.fault.take());
-    let (read, empty, unknown_ids, digest, bytes) = (out.read, out.empty, out.unknown_ids, out.digest, out.len());
+    let (read, empty, skipped, unknown_ids, digest, bytes) = (out.read, out.empty, out.skipped, out.unknown_ids, out.digest, out.len());
     let last_id = out.last_id.take();
     let rejects = std::mem::take(&mut out.rejects);
+    let flagged = std::mem::take(&mut out.flagged);
     let records = out.columns.ends.len() as u32;
     let (table, own) = out.finish();
     Piece {
@@ -310,6 +370,7 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
         compressed_bytes: raw.compressed as f64,
         read: read as f64,
         empty: empty as f64,
+        skipped: skipped as f64,
         unknown_ids: unknown_ids as f64,
         records,
         bytes: bytes as u32,
@@ -318,6 +379,7 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
         digest: digest.to_hex(),
         last_id,
         rejects: rejects.into_iter().map(|r| JsReject { offset: r.offset as f64, id: r.id, kind: r.kind.to_owned(), message: r.message, raw: r.raw }).collect(),
+        flagged: (!flagged.is_empty()).then(|| flagged.into()),
         resume: raw.resume.map(JsResume::from),
         data_type: frame.map(|f| f.data_type.as_str().to_owned()),
     }
@@ -358,8 +420,8 @@ pub fn parse_records(xml: Uint8Array, kind: RecordBytes, mut slot: Uint8Array) -
             Some(cut) => Raw { end: cut.end, read: cut.records, ..Raw::default() },
             None => return Err(Error::from_reason("these are not plain whole records")),
         };
-        let rejects = RejectRules { raw_bytes_max: 0 };
-        Ok(parse_piece(worker, raw, Some(frame), contract, rejects, slot))
+        let apply = Apply { rejects: RejectRules { raw_bytes_max: 0 }, rules: None };
+        Ok(parse_piece(worker, raw, Some(frame), contract, apply, slot))
     })
 }
 

@@ -60,6 +60,7 @@ impl Batch {
     /// Takes in the body that was just put at the end of `out`, `len` bytes long, whose id is `id` bytes long.
     pub fn add(&mut self, len: usize, id: usize, record: &[u8], out: &mut Output) {
         let start = out.written() - len;
+        out.bodies += 1;
         self.bodies.push(Body {
             start: start as u32,
             hex: (start + PREFIX.len() + id + MIDDLE.len()) as u32,

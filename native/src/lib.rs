@@ -6,7 +6,10 @@
 //!        split               the same record boundaries, found without building anything (the fast path)
 //! tape → plan → emit         one well-formed record to JSON in one pass (the fast path); shapes is what both have learnt
 //! tree → normalise → json    one record of any shape to JSON (the definition)
-//! body, hash, packed         what leaves around and beside the bytes
+//! rules                      data quality rules and what they look for in a value
+//! judge                      what they say of a record of any shape (the definition)
+//! check                      the same of a record on the tape (the fast path)
+//! body, hash, packed         what leaves around and beside the bytes; flagged: what the rules have found
 //! ```
 //!
 //! Only `binding` knows Node. Where there are two engines, the fast one must equal the defining one; tests see to it.
@@ -14,16 +17,19 @@
 pub mod attributes;
 pub mod binding;
 pub mod body;
+pub mod check;
 pub mod contract;
 pub mod document;
 pub mod emit;
 pub mod fault;
 pub mod fields;
+pub mod flagged;
 pub mod gzip;
 pub mod hash;
 pub mod inflate;
 pub mod input;
 pub mod json;
+pub mod judge;
 pub mod limits;
 pub mod lock;
 pub mod names;
@@ -31,6 +37,7 @@ pub mod normalise;
 pub mod packed;
 pub mod parse;
 pub mod plan;
+pub mod rules;
 pub mod scan;
 pub mod sha256;
 pub mod shapes;

@@ -1,5 +1,6 @@
 //! What leaves of a piece: bodies one after another, each with a LF, and a table of columns behind them.
 
+use crate::flagged::Flagged;
 use crate::hash::SetDigest;
 
 /// A record that was rejected.
@@ -64,10 +65,15 @@ pub struct Output<'a> {
     pub columns: &'a mut Columns,
     pub read: u64,
     pub empty: u64,
+    /// Records that a rule keeps back.
+    pub skipped: u64,
     pub unknown_ids: u64,
+    /// Bodies so far, those without their hashes included.
+    pub bodies: u32,
     pub digest: SetDigest,
     pub last_id: Option<String>,
     pub rejects: Vec<Reject>,
+    pub flagged: Flagged,
 }
 
 impl<'a> Output<'a> {
@@ -81,10 +87,13 @@ impl<'a> Output<'a> {
             columns,
             read: 0,
             empty: 0,
+            skipped: 0,
             unknown_ids: 0,
+            bodies: 0,
             digest: SetDigest::default(),
             last_id: None,
             rejects: Vec::new(),
+            flagged: Flagged::default(),
         }
     }
 

@@ -1,11 +1,17 @@
 //! A piece to message bodies: the fast path for what dumps hold, the defining reader for the rest, rejects for what is broken.
 
+use std::sync::Arc;
+
 use crate::body::{self, Batch, HEX, MIDDLE, PREFIX};
+use crate::check::{Answer, Checker};
 use crate::contract::{Contract, DataType};
 use crate::emit::{Emitter, room};
 use crate::fault::{Code, Fault, Kind};
+use crate::flagged::{Kept, keeps_record};
+use crate::judge;
 use crate::names::NAME_BYTES_MAX;
 use crate::packed::{Output, Reject};
+use crate::rules::Rules as QualityRules;
 use crate::scan::{Frame, Step, Unit, What};
 use crate::shapes::Content;
 use crate::source::{Buffer, Raw};
@@ -25,6 +31,8 @@ pub struct Parser {
     aside: Vec<u8>,
     batch: Batch,
     form: Option<Form>,
+    /// Looks at records with the data quality rules, if there are any.
+    checker: Option<Checker>,
     /// Take the defining reader always; for tests that hold the two against each other.
     pub by_definition: bool,
 }
@@ -53,7 +61,26 @@ pub struct RejectRules {
 
 impl Parser {
     pub fn new(data_type: DataType, contract: Contract) -> Self {
-        Self { emitter: Emitter::new(data_type, contract), data_type, contract, aside: Vec::new(), batch: Batch::default(), form: None, by_definition: false }
+        Self {
+            emitter: Emitter::new(data_type, contract),
+            data_type,
+            contract,
+            aside: Vec::new(),
+            batch: Batch::default(),
+            form: None,
+            checker: None,
+            by_definition: false,
+        }
+    }
+
+    /// Holds the records of later pieces against these rules, or none. Only the fanout contract has rules.
+    pub fn set_rules(&mut self, rules: Option<&Arc<QualityRules>>) {
+        let rules = rules.filter(|rules| self.contract == Contract::Fanout && !rules.of(self.data_type).is_empty());
+        match (rules, &self.checker) {
+            (Some(rules), Some(checker)) if checker.fits(rules) => {}
+            (Some(rules), _) => self.checker = Some(Checker::new(rules, self.data_type, &mut self.emitter.names)),
+            (None, _) => self.checker = None,
+        }
     }
 
     /// Whether this parser is for the type and contract.
@@ -135,6 +162,10 @@ impl Parser {
             return None;
         }
         let id = e.id(xml)?;
+        let answer = self.checker.as_mut().map_or(Answer::Clean, |checker| checker.check(&e.tape, xml));
+        if answer == Answer::Unsure {
+            return None;
+        }
         let need = room(record.len());
         let place = out.place(need);
         let base = match place {
@@ -158,8 +189,24 @@ impl Parser {
                 self.aside = Vec::new();
             }
         }
+        if answer == Answer::Hits {
+            self.flag(record, &String::from_utf8_lossy(&xml[id.0..id.1]), out);
+        }
         self.batch.add(len, id.1 - id.0, record, out);
         Some(end)
+    }
+
+    /// Takes down what the rules report of the record checked last, which no filter changes.
+    #[cold]
+    fn flag(&self, record: &[u8], id: &str, out: &mut Output) {
+        let Some(checker) = &self.checker else { return };
+        let (rules, hits) = (&checker.rules, checker.hits());
+        let parsed = if keeps_record(rules, hits) { tree::parse(record, self.data_type, self.contract) } else { Record::Empty };
+        let kept = match &parsed {
+            Record::Object { map, .. } => Some(Kept { name: self.data_type.record_name(), parsed: map, filtered: map }),
+            Record::Empty => None,
+        };
+        out.flagged.violations(out.bodies, id, rules, hits, kept.as_ref());
     }
 
     /// One unit as the scanner found it.
@@ -180,14 +227,18 @@ impl Parser {
 
     /// The defining way for one well-formed record.
     fn slow(&mut self, record: &[u8], out: &mut Output) {
-        let Record::Object { id, map } = tree::read(record, self.data_type, self.contract) else {
+        let Record::Object { id, mut map } = tree::parse(record, self.data_type, self.contract) else {
             out.empty += 1;
             return;
         };
-        if id.is_none() {
-            out.unknown_ids += 1;
-        }
+        let is_unknown = id.is_none();
         let id = id.unwrap_or_else(|| "unknown".to_owned());
+        if !self.judge(record, &id, &mut map, out) {
+            out.skipped += 1;
+            return;
+        }
+        out.unknown_ids += u64::from(is_unknown);
+        tree::normalise(&mut map, self.data_type, self.contract);
         let mut object = Vec::new();
         json::write_value(&tree::Value::Object(map), &mut object);
         // Columns are in the order of bodies.
@@ -209,8 +260,31 @@ impl Parser {
         self.note(record, id.as_bytes(), sha, out);
     }
 
+    /// Holds a parsed record against the rules: what is to be changed is, what is reported is taken down. False if it is skipped.
+    fn judge(&self, record: &[u8], id: &str, map: &mut tree::Map, out: &mut Output) -> bool {
+        let Some(rules) = self.checker.as_ref().map(|checker| &checker.rules) else { return true };
+        let name = self.data_type.record_name();
+        if let Some((skip, value)) = judge::skip(rules, map) {
+            out.flagged.skip(out.bodies, id, &rules.skips[skip], &value, &Kept { name, parsed: map, filtered: map });
+            return false;
+        }
+        judge::filter(rules, map);
+        let hits = judge::violations(rules, map);
+        if hits.is_empty() {
+            return true;
+        }
+        let parsed = if keeps_record(rules, &hits) { tree::parse(record, self.data_type, self.contract) } else { Record::Empty };
+        let kept = match &parsed {
+            Record::Object { map: parsed, .. } => Some(Kept { name, parsed, filtered: map }),
+            Record::Empty => None,
+        };
+        out.flagged.violations(out.bodies, id, rules, &hits, kept.as_ref());
+        true
+    }
+
     /// Takes down the columns of the body that was just written.
     fn note(&self, record: &[u8], id: &[u8], sha: [u8; 32], out: &mut Output) {
+        out.bodies += 1;
         let mut hex = [0u8; HEX];
         hash::hex_into(&sha, &mut hex);
         out.digest.add(id, &hex);

@@ -8,13 +8,16 @@ use crate::attributes::{Attributes, split_tag};
 use crate::contract::{Contract, DataType};
 use crate::{normalise, text};
 
+/// The members of an object, sorted by the bytes of their keys.
+pub type Map = BTreeMap<String, Value>;
+
 /// A JSON value as the contract knows it: no numbers, no booleans. Objects are sorted by the bytes of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
     Null,
     String(String),
     Array(Vec<Value>),
-    Object(BTreeMap<String, Value>),
+    Object(Map),
 }
 
 /// One record, read.
@@ -24,13 +27,13 @@ pub enum Record {
     Empty,
     Object {
         id: Option<String>,
-        map: BTreeMap<String, Value>,
+        map: Map,
     },
 }
 
 struct Element {
     name: String,
-    map: BTreeMap<String, Value>,
+    map: Map,
     text: String,
     has_children: bool,
 }
@@ -92,6 +95,22 @@ impl Element {
 
 /// Reads `xml`, exactly one record that [`crate::scan`] found well-formed, from its `<` to behind its last `>`.
 pub fn read(xml: &[u8], data_type: DataType, contract: Contract) -> Record {
+    let mut record = parse(xml, data_type, contract);
+    if let Record::Object { map, .. } = &mut record {
+        normalise(map, data_type, contract);
+    }
+    record
+}
+
+/// Brings a parsed record into the form in which it leaves.
+pub fn normalise(map: &mut Map, data_type: DataType, contract: Contract) {
+    if contract == Contract::Fanout {
+        normalise::record(map, data_type);
+    }
+}
+
+/// Reads a record like [`read`], but leaves it as it stands in the XML: this is what rules look at.
+pub fn parse(xml: &[u8], data_type: DataType, contract: Contract) -> Record {
     let mut stack: Vec<(Element, BTreeMap<String, usize>)> = Vec::new();
     let mut at = 0;
     let mut self_closing = false;
@@ -183,7 +202,6 @@ fn finish(root: Value, data_type: DataType, contract: Contract, self_closing: bo
             if map.contains_key("@id") {
                 map.remove("id");
             }
-            normalise::record(&mut map, data_type);
             Record::Object { id, map }
         }
     }

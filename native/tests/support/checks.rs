@@ -1,6 +1,7 @@
 //! What must hold for any bytes: property tests, and fuzzing, ask it of theirs. Each answers what is wrong.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use deadwax_native::contract::Contract;
 use deadwax_native::document;
@@ -9,6 +10,7 @@ use deadwax_native::gzip::Reader;
 use deadwax_native::inflate::Backend;
 use deadwax_native::limits::Limits;
 use deadwax_native::packed::Reject;
+use deadwax_native::rules::Rules;
 use deadwax_native::scan::{Frame, Step, What};
 use deadwax_native::source::Buffer;
 use deadwax_native::split::Splitter;
@@ -33,10 +35,15 @@ pub fn same(what: &str, left: &Outcome, right: &Outcome) -> Check {
     let bodies = first.map_or(String::new(), |i| format!("body {i}: {} | {}", show(left.bodies.get(i)), show(right.bodies.get(i))));
     let rest = |o: &Outcome| {
         format!(
-            "read {} empty {} unknown {} rejects {:?} fault {:?}",
+            "read {} empty {} skipped {} unknown {} flags {:?} violations {:?} skips {:?} files {:?} rejects {:?} fault {:?}",
             o.read,
             o.empty,
+            o.skipped,
             o.unknown_ids,
+            o.flags,
+            o.violations,
+            o.skips,
+            o.files,
             o.rejects.iter().map(|r| (r.offset, r.kind, &r.id, &r.message, &r.raw)).collect::<Vec<_>>(),
             o.fault
         )
@@ -57,9 +64,20 @@ pub fn fast_equals_definition(xml: &[u8], limits: Limits) -> Check {
     Ok(())
 }
 
+/// With rules too, the fast path gives what the defining reader gives, however the bytes are cut.
+pub fn rules_do_not_depend_on_the_way(xml: &[u8], rules: &'static Arc<Rules>, chunk: usize) -> Check {
+    let setup = Setup { rules: Some(rules), ..Setup::new(type_of(xml), Contract::Fanout) };
+    let fast = run(xml, &setup);
+    same("fast | definition, with rules", &fast, &run(xml, &Setup { by_definition: true, ..setup }))?;
+    if fast.fault.is_none() {
+        same("whole | pieces, with rules", &fast, &run(xml, &Setup { chunk, slot: 300, ..setup }))?;
+    }
+    conserved(&fast)
+}
+
 /// Everything that was read is accounted for, unless the file failed.
 pub fn conserved(outcome: &Outcome) -> Check {
-    let out = outcome.bodies.len() as u64 + outcome.rejects.len() as u64 + outcome.empty;
+    let out = outcome.bodies.len() as u64 + outcome.rejects.len() as u64 + outcome.empty + outcome.skipped;
     match &outcome.fault {
         None if outcome.read != out => Err(format!("read {} but gave out {out}", outcome.read)),
         _ => Ok(()),
@@ -174,6 +192,7 @@ fn behind(whole: &Outcome, before: &Outcome) -> Outcome {
         empty: whole.empty - before.empty,
         unknown_ids: whole.unknown_ids - before.unknown_ids,
         fault: whole.fault.clone(),
+        ..Outcome::default() // there are no rules here
     }
 }
 

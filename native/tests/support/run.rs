@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use deadwax_native::contract::{Contract, DataType};
 use deadwax_native::fault::{Code, Fault};
+use deadwax_native::flagged::{Flagged, FlaggedFile};
 use deadwax_native::gzip::Reader;
 use deadwax_native::hash::{SetDigest, hex, sha256};
 use deadwax_native::inflate::Backend;
@@ -15,6 +16,7 @@ use deadwax_native::input::Input;
 use deadwax_native::limits::Limits;
 use deadwax_native::packed::{Columns, Output, Reject};
 use deadwax_native::parse::{Parser, RejectRules};
+use deadwax_native::rules::Rules;
 use deadwax_native::source::{Buffer, Resume, Source, Spacing};
 
 /// How to run.
@@ -30,12 +32,24 @@ pub struct Setup {
     pub checkpoints: bool,
     pub by_definition: bool,
     pub slot: usize,
+    pub rules: Option<&'static Arc<Rules>>,
 }
 
 impl Setup {
     pub fn new(data_type: DataType, contract: Contract) -> Self {
         let limits = Limits::default();
-        Self { data_type, contract, backend: Backend::ZlibNg, chunk: 1 << 16, limits, raw_max: 4096, checkpoints: false, by_definition: false, slot: 1 << 16 }
+        Self {
+            data_type,
+            contract,
+            backend: Backend::ZlibNg,
+            chunk: 1 << 16,
+            limits,
+            raw_max: 4096,
+            checkpoints: false,
+            by_definition: false,
+            slot: 1 << 16,
+            rules: None,
+        }
     }
 }
 
@@ -49,7 +63,16 @@ pub struct Outcome {
     pub rejects: Vec<Reject>,
     pub read: u64,
     pub empty: u64,
+    pub skipped: u64,
     pub unknown_ids: u64,
+    /// Flagged records: the body they are or stand before, whether they are skipped, and how many files there are up to them.
+    pub flags: Vec<(u64, bool, u64)>,
+    /// Lines of violations and of skips, without their times.
+    pub violations: Vec<String>,
+    pub skips: Vec<String>,
+    pub files: Vec<FlaggedFile>,
+    /// Violations by rule.
+    pub hits: Vec<u32>,
     pub fault: Option<Fault>,
 }
 
@@ -142,6 +165,7 @@ fn drain(mut source: Source, setup: &Setup) -> (Outcome, Watch) {
         if let Some(frame) = source.frame().cloned() {
             let parser = parser.get_or_insert_with(|| Parser::new(frame.data_type, setup.contract));
             parser.by_definition = setup.by_definition;
+            parser.set_rules(setup.rules);
             fault = parser.piece(&buffer, &raw, &frame, RejectRules { raw_bytes_max: setup.raw_max }, &mut out).err();
         }
         let fault = fault.or(raw.fault.take());
@@ -172,7 +196,9 @@ struct Results {
     rejects: Vec<Reject>,
     read: u64,
     empty: u64,
+    skipped: u64,
     unknown_ids: u64,
+    flagged: Flagged,
     digest: SetDigest,
     last_id: Option<String>,
 }
@@ -184,9 +210,11 @@ impl Results {
         let (ends, shas) = (c.ends.clone(), c.sha256.clone());
         let (rejects, last_id) = (std::mem::take(&mut out.rejects), out.last_id.take());
         let (len, read, empty, unknown_ids, digest) = (out.len(), out.read, out.empty, out.unknown_ids, out.digest);
+        let (skipped, flagged) = (out.skipped, std::mem::take(&mut out.flagged));
+        assert_eq!(out.bodies as usize, ends.len(), "bodies are counted");
         let (table, own) = out.finish();
         assert!(table >= len && table.is_multiple_of(8), "the table lies behind the bodies");
-        Self { own, len, ends, columns, shas, rejects, read, empty, unknown_ids, digest, last_id }
+        Self { own, len, ends, columns, shas, rejects, read, empty, skipped, unknown_ids, flagged, digest, last_id }
     }
 }
 
@@ -207,13 +235,50 @@ fn take(outcome: &mut Outcome, piece: &Results, bytes: &[u8], sound: bool) {
     assert_eq!(piece.last_id, last, "the last id");
     assert!([piece.shas.len(), piece.columns.len()].iter().all(|&n| n == piece.ends.len()), "columns are of one length");
     if sound {
-        assert_eq!(piece.read, piece.ends.len() as u64 + piece.empty + piece.rejects.len() as u64, "read = bodies + empty + rejects in a piece");
+        let out = piece.ends.len() as u64 + piece.empty + piece.skipped + piece.rejects.len() as u64;
+        assert_eq!(piece.read, out, "read = bodies + empty + skipped + rejects in a piece");
     }
+    take_flagged(outcome, &piece.flagged, (outcome.bodies.len() - piece.ends.len()) as u64);
+    assert_eq!(piece.flagged.marks.iter().filter(|mark| mark.is_skip).count() as u64, piece.skipped, "a mark for each skip");
     outcome.columns.extend(&piece.columns);
     outcome.rejects.extend(piece.rejects.iter().cloned());
     outcome.read += piece.read;
     outcome.empty += piece.empty;
+    outcome.skipped += piece.skipped;
     outcome.unknown_ids += piece.unknown_ids;
+}
+
+/// Adds what rules have found, having held marks and counts against the lines.
+fn take_flagged(outcome: &mut Outcome, flagged: &Flagged, bodies: u64) {
+    let (violations, skips) = (lines(&flagged.violations), lines(&flagged.skips));
+    let ends = |bytes: &[u8]| bytes.iter().enumerate().filter(|(_, b)| **b == b'\n').map(|(i, _)| i as u32 + 1).chain([0]).collect::<Vec<_>>();
+    let (violation_ends, skip_ends) = (ends(&flagged.violations), ends(&flagged.skips));
+    for mark in &flagged.marks {
+        assert!(violation_ends.contains(&mark.violation_bytes) && skip_ends.contains(&mark.skip_bytes), "marks are at ends of lines");
+    }
+    assert_eq!(flagged.hits.iter().sum::<u32>() as usize, violations.len(), "a line for each violation");
+    let last = flagged.marks.last().map_or((0, 0, 0), |mark| (mark.violation_bytes as usize, mark.skip_bytes as usize, mark.files as usize));
+    assert_eq!(last, (flagged.violations.len(), flagged.skips.len(), flagged.files.len()), "the last mark is behind everything");
+    let files = outcome.files.len() as u64;
+    outcome.flags.extend(flagged.marks.iter().map(|mark| (bodies + mark.bodies as u64, mark.is_skip, files + mark.files as u64)));
+    outcome.violations.extend(violations);
+    outcome.skips.extend(skips);
+    outcome.files.extend(flagged.files.iter().cloned());
+    outcome.hits.resize(outcome.hits.len().max(flagged.hits.len()), 0);
+    outcome.hits.iter_mut().zip(&flagged.hits).for_each(|(sum, hits)| *sum += hits);
+}
+
+/// Lines without the times that stand in them.
+fn lines(bytes: &[u8]) -> Vec<String> {
+    let text = std::str::from_utf8(bytes).expect("lines are UTF-8");
+    let without_time = |line: &str| {
+        let mut object: serde_json::Value = serde_json::from_str(line).expect("a line is JSON");
+        assert_eq!(object.to_string(), line, "compact, with sorted keys");
+        let time = object["timestamp"].take();
+        assert!(time.as_str().is_some_and(|time| time.len() == 35 && time.ends_with("+00:00")), "{time}");
+        object.to_string()
+    };
+    text.lines().map(without_time).collect()
 }
 
 /// Checks that a body is what the contract says around any record: its id and its hash.
