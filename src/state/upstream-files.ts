@@ -33,5 +33,5 @@ async function readBounded(path: string): Promise<string> {
   await using file = await open(path, "r");
   const { size } = await file.stat();
   if (size > STATE_BYTES_MAX) throw new RangeError(`it is larger than ${STATE_BYTES_MAX} bytes`);
-  return file.readFile("utf8");
+  return await file.readFile("utf8"); // awaited here, before the file is closed
 }

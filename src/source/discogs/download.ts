@@ -6,7 +6,7 @@ import { ensureSpace } from "./disk-space.ts";
 import { describeUrl, TransientFault } from "./faults.ts";
 import type { ListedFile } from "./listing.ts";
 import type { SiteEnvironment, SiteEvents, SiteOptions } from "./options.ts";
-import { PartFile } from "./part-file.ts";
+import { PartFile, type PartOf } from "./part-file.ts";
 import { pathOf } from "./published-name.ts";
 import { checkRest, contentLength, rangeHeaders, readPartOf } from "./resume.ts";
 
@@ -35,6 +35,14 @@ export interface DownloadContext {
   readonly options: SiteOptions;
   readonly events: SiteEvents;
   readonly environment: SiteEnvironment;
+}
+
+/** Where a body begins. */
+interface Beginning {
+  /** Bytes of the file that are there already. */
+  readonly before: number;
+  /** Bytes of the whole file, if the site says so. */
+  readonly size: number | null;
 }
 
 /** Fetches a dump into `.<name>.part` and gives it its name once it is whole, durable, and what was published. */
@@ -74,73 +82,77 @@ async function attempt(job: DownloadJob, context: DownloadContext, signal: Abort
 async function fill(part: PartFile, job: DownloadJob, context: DownloadContext, signal: AbortSignal): Promise<number> {
   const { events } = context;
   const { name } = job.file;
-  const { of } = part;
-  const canResume = job.sha256 !== null && of !== null && of.url === job.url.href;
-  if (canResume && of.size === part.bytes) {
+  // What cannot be verified in the end is not put together from parts.
+  const of = job.sha256 !== null && part.of?.url === job.url.href ? part.of : null;
+  if (of !== null && of.size === part.bytes) {
     await part.hashAgain(signal);
     events.downloadResumed(name, part.bytes, of.size);
     return part.bytes;
   }
-  const asked = canResume ? rangeHeaders(part.bytes, of, job.url.href) : null;
+  const asked = of === null ? null : rangeHeaders(part.bytes, of);
   const answer = await context.client.get(job.url, asked ?? {}, signal);
   try {
-    const before = await begin(part, asked !== null, answer, job, context, signal);
-    await receive(part, answer, job, context, signal);
+    const { before, size } = await begin(part, asked === null ? null : of, answer, job, context, signal);
+    await receive(part, size, answer, job, context, signal);
     return before;
   } finally {
     discard(answer);
   }
 }
 
-/** Readies the part for the body of an answer, and makes sure that it will fit; returns how many bytes stay. */
-async function begin(part: PartFile, asked: boolean, answer: Answer, job: DownloadJob, context: DownloadContext, signal: AbortSignal): Promise<number> {
+/** Readies the part for the body of an answer, and makes sure that it will fit. `of`: of what the rest was asked for, null if all was. */
+async function begin(part: PartFile, of: PartOf | null, answer: Answer, job: DownloadJob, context: DownloadContext, signal: AbortSignal): Promise<Beginning> {
   const { events, options } = context;
   const { name } = job.file;
   if (answer.status === 206) {
-    if (!asked || part.of === null) throw new TransientFault(`${describeUrl(answer.url)}: answers with a part, although all of it was asked for`);
-    try {
-      checkRest(answer, part.bytes, part.of);
-    } catch (error) {
-      await part.discard();
-      throw error;
-    }
+    if (of === null) throw new TransientFault(`${describeUrl(answer.url)}: answers with a part, although all of it was asked for`);
+    const size = await orDiscard(part, () => checkRest(answer, part.bytes, of));
+    await part.hashAgain(signal); // not before the answer, which most often begins anew
     const before = part.bytes;
-    await part.hashAgain(signal);
-    await ensureSpace(part.path, (part.of.size ?? before) - before, options.diskReserveBytes);
-    events.downloadResumed(name, before, part.of.size);
-    return before;
+    await ensureSpace(part.path, size - before, options.diskReserveBytes);
+    events.downloadResumed(name, before, size);
+    return { before, size };
   }
-  const type = answer.header("content-type") ?? "";
-  const encoding = answer.header("content-encoding") ?? "identity";
   // Compressed on the way, a page looks like a dump.
-  if (/^text\/html/i.test(type) && encoding !== "identity") throw notGzip(answer);
+  const isPage = /^text\/html/i.test(answer.header("content-type") ?? "");
+  if (isPage && (answer.header("content-encoding") ?? "identity") !== "identity") throw notGzip(answer);
   const size = contentLength(answer);
   await part.restart(readPartOf(answer, job.url.href, size));
   await ensureSpace(part.path, size ?? 0, options.diskReserveBytes);
   events.downloadStarted(name, size);
-  return 0;
+  return { before: 0, size };
 }
 
-async function receive(part: PartFile, answer: Answer, job: DownloadJob, context: DownloadContext, signal: AbortSignal): Promise<void> {
-  const { events, options, environment } = context;
-  const { name } = job.file;
-  const size = part.of?.size ?? null;
+async function receive(
+  part: PartFile,
+  size: number | null,
+  answer: Answer,
+  { file: { name } }: DownloadJob,
+  { events, options, environment }: DownloadContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const where = describeUrl(answer.url);
   for await (const chunk of readBody(answer, options, environment, signal)) {
-    if (!startsAsGzip(chunk, part.bytes)) {
-      await part.discard();
-      throw notGzip(answer);
-    }
-    if (size !== null && part.bytes + chunk.byteLength > size) {
-      await part.discard();
-      throw new TransientFault(`${describeUrl(answer.url)}: sends more than the ${size} bytes that it announced`);
-    }
+    await orDiscard(part, () => {
+      if (!startsAsGzip(chunk, part.bytes)) throw notGzip(answer);
+      if (size !== null && part.bytes + chunk.byteLength > size) throw new TransientFault(`${where}: sends more than the ${size} bytes that it announced`);
+    });
     await part.append(chunk);
     events.downloadProgressed(name, part.bytes, size);
   }
-  if (size !== null && part.bytes !== size) throw new TransientFault(`${describeUrl(answer.url)}: ends after ${part.bytes} of ${size} bytes`);
-  if (part.bytes < GZIP_MAGIC.length) {
+  if (size !== null && part.bytes !== size) throw new TransientFault(`${where}: ends after ${part.bytes} of ${size} bytes`);
+  await orDiscard(part, () => {
+    if (part.bytes < GZIP_MAGIC.length) throw notGzip(answer);
+  });
+}
+
+/** What is wrong with the bytes themselves is not mended by going on behind them. */
+async function orDiscard<T>(part: PartFile, check: () => T): Promise<T> {
+  try {
+    return check();
+  } catch (error) {
     await part.discard();
-    throw notGzip(answer);
+    throw error;
   }
 }
 

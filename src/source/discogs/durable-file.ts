@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { open, rename } from "node:fs/promises";
+import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { systemCode } from "../../errors.ts";
 import { diskFault } from "./disk-space.ts";
@@ -21,6 +21,7 @@ export async function replaceFile(path: string, text: string): Promise<void> {
     await rename(beside, path);
     await syncFolder(dirname(path));
   } catch (error) {
+    await rm(beside, { force: true }).catch(() => {}); // gives its space back where that was what lacked
     throw diskFault(path, error);
   }
 }

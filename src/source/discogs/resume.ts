@@ -16,11 +16,10 @@ export function readPartOf(answer: Answer, url: string, size: number | null): Pa
   return { url, etag: /^"[^"]*"$/.test(etag) ? etag : null, lastModified: isStrongDate(answer, lastModified) ? lastModified : null, size };
 }
 
-/** The headers that ask for the rest of a file if it still is the same, or null if it could not be told. */
-export function rangeHeaders(bytes: number, of: PartOf | null, url: string): Readonly<Record<string, string>> | null {
-  const validator = of?.etag ?? of?.lastModified ?? null;
-  if (of === null || validator === null || bytes === 0 || of.url !== url) return null;
-  if (of.size !== null && bytes >= of.size) return null;
+/** The headers that ask for the rest of a file if it still is the same, or null if that could not be told. */
+export function rangeHeaders(bytes: number, of: PartOf): Readonly<Record<string, string>> | null {
+  const validator = of.etag ?? of.lastModified;
+  if (validator === null || bytes === 0 || (of.size !== null && bytes >= of.size)) return null;
   return { range: `bytes=${bytes}-`, "if-range": validator };
 }
 

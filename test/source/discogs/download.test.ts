@@ -130,7 +130,10 @@ it("goes on where it was if the server honours ranges", async () => {
 
 it("goes on by Last-Modified where there is no ETag", async () => {
   const headers = { "last-modified": "Sat, 01 Aug 2026 00:00:00 GMT" };
-  const { download, server } = await scripted({ headers, body: BYTES, stallAfter: CUT }, { ...rest(CUT), headers: { ...rest(CUT, headers).headers, etag: "" } });
+  const { download, server } = await scripted(
+    { headers, body: BYTES, stallAfter: CUT },
+    { ...rest(CUT), headers: { ...rest(CUT, headers).headers, etag: "" } },
+  );
   expect(await download()).toMatchObject({ sha256: SHA256 });
   expect(server.requests[1]?.headers).toMatchObject({ "if-range": headers["last-modified"], range: `bytes=${CUT}-` });
 });
@@ -216,14 +219,10 @@ it("resumes after it was killed: the bytes before are not served again", async (
   const bytes = gzipSync(randomBytes(8_000_000));
   const half = 4_000_000;
   const etag = { etag: ETAG };
-  server.script(
-    targets.file(NAME),
-    { headers: etag, body: bytes, stallAfter: half },
-    ({ headers: { range } }) => {
-      const from = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1]);
-      return { status: 206, headers: { ...etag, "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` }, body: bytes.subarray(from) };
-    },
-  );
+  server.script(targets.file(NAME), { headers: etag, body: bytes, stallAfter: half }, ({ headers: { range } }) => {
+    const from = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1]);
+    return { status: 206, headers: { ...etag, "content-range": `bytes ${from}-${bytes.length - 1}/${bytes.length}` }, body: bytes.subarray(from) };
+  });
   const child = spawn(process.execPath, [DOWNLOADER, server.baseUrl, root, NAME, sha256(bytes)], { stdio: ["ignore", "pipe", "inherit"] });
   const closed = once(child, "close");
   for await (const line of createInterface({ input: child.stdout })) if (Number(line) === half) child.kill("SIGKILL");

@@ -155,7 +155,13 @@ function siteReply(folder: string, { target, headers }: SeenRequest, { ranges = 
   const yearOf = (name: string) => name.slice("discogs_".length).slice(0, 4);
   const query = new URL(target, "http://site/").searchParams;
   const year = /^data\/(\d{4})\/$/.exec(query.get("prefix") ?? "")?.[1];
-  if (year !== undefined) return html(yearPage(year, names.filter((name) => yearOf(name) === year)));
+  if (year !== undefined)
+    return html(
+      yearPage(
+        year,
+        names.filter((name) => yearOf(name) === year),
+      ),
+    );
   const key = query.get("download");
   if (key === null) return html(yearsPage([...new Set(names.map(yearOf))]));
   const name = names.find((known) => keyOf(known) === key);
