@@ -6,9 +6,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import fc from "fast-check";
 import { expect, it } from "vitest";
 import { smallDisk } from "../../sink/small-disk.ts";
-import { type Reply, targets } from "./scripted-server.ts";
+import { type Reply, type Responder, type SeenRequest, targets } from "./scripted-server.ts";
 import { emptyFolder, LIVE, testSite, VERSION } from "./setup.ts";
 
 const DOWNLOADER = fileURLToPath(new URL("./programs/downloader.mjs", import.meta.url));
@@ -33,7 +34,7 @@ function sha256(bytes: Uint8Array): string {
 }
 
 /** A root and a server that answers like this, in turn. */
-async function scripted(...replies: readonly Reply[]) {
+async function scripted(...replies: readonly Responder[]) {
   const root = await emptyFolder();
   const test = await testSite({ idleTimeoutMs: 300, speedWindowMs: 100, slowestBytesPerSecond: 100_000 });
   test.server.script(targets.file(NAME), ...replies);
@@ -126,6 +127,24 @@ it("goes on where it was if the server honours ranges", async () => {
   expect(second?.bytesServed).toBe(BYTES.length - CUT);
   expect(events.said).toContain(`resumed ${NAME} ${CUT}/${BYTES.length}`);
   expect(events.said).toContain(`finished ${NAME} ${BYTES.length - CUT}/${BYTES.length}`);
+});
+
+it("ends with the published bytes, wherever and however often it is cut", async () => {
+  const cuts = fc.array(fc.record({ honoured: fc.boolean(), cutAfter: fc.nat({ max: BYTES.length - 1 }) }), { maxLength: 2 });
+  await fc.assert(
+    fc.asyncProperty(cuts, fc.boolean(), async (faults, honoured) => {
+      const answer = (how: { honoured: boolean; cutAfter?: number }) => (request: SeenRequest) => {
+        const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+        const reply = how.honoured && from > 0 ? rest(from) : WHOLE;
+        return how.cutAfter === undefined ? reply : { ...reply, cutAfter: Math.min(how.cutAfter, (reply.body?.length ?? 1) - 1) };
+      };
+      const { download, root, partSize } = await scripted(...faults.map(answer), answer({ honoured }));
+      expect(await download()).toMatchObject({ bytes: BYTES.length, sha256: SHA256 });
+      expect(BYTES.equals(await readFile(join(root, NAME)))).toBe(true);
+      expect(await partSize()).toBeNull();
+    }),
+    { numRuns: 30 },
+  );
 });
 
 it("goes on by Last-Modified where there is no ETag", async () => {

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { createServer as createTlsServer } from "node:https";
+import { type AddressInfo, connect, type Socket } from "node:net";
 import { join } from "node:path";
+import type { TlsOptions } from "node:tls";
 
 /** What the server answers to one request. */
 export interface Reply {
@@ -57,15 +59,16 @@ export class ScriptedServer implements AsyncDisposable {
     this.#now = now;
   }
 
-  /** `now` gives the time that {@link SeenRequest.at} tells. */
-  static async start(now: () => number = () => performance.now()): Promise<ScriptedServer> {
-    const server = createServer({ keepAliveTimeout: 1000 });
+  /** Whether CONNECT leads to where it asks for; else it is answered with 403. */
+  tunnels = false;
+
+  /** `now` gives the time that {@link SeenRequest.at} tells; with `tls` it speaks https. */
+  static async start(now: () => number = () => performance.now(), tls: TlsOptions | null = null): Promise<ScriptedServer> {
+    const server = tls === null ? createServer() : createTlsServer(tls);
+    server.keepAliveTimeout = 1000;
     const scripted = new ScriptedServer(server, now);
     server.on("request", (request, response) => scripted.#answer(request, response));
-    server.on("connect", (request, socket) => {
-      scripted.#see(request).status = 403;
-      socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
-    });
+    server.on("connect", (request, socket: Socket) => scripted.#tunnel(scripted.#see(request), socket));
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     return scripted;
@@ -107,6 +110,18 @@ export class ScriptedServer implements AsyncDisposable {
     const seen = { method, target: url, headers, at: this.#now(), status: 0, bytesServed: 0 };
     this.requests.push(seen);
     return seen;
+  }
+
+  #tunnel(seen: SeenRequest, socket: Socket): void {
+    socket.on("error", () => socket.destroy());
+    seen.status = this.tunnels ? 200 : 403;
+    if (!this.tunnels) return void socket.end("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n");
+    const { hostname, port } = new URL(`http://${seen.target}`);
+    const onward = connect(Number(port), hostname, () => {
+      socket.write("HTTP/1.1 200 Connection established\r\n\r\n");
+      onward.pipe(socket).pipe(onward);
+    });
+    onward.on("error", () => socket.destroy());
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
