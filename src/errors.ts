@@ -9,6 +9,7 @@ export const ERROR_CODES = {
   SOURCE_TOO_LARGE: { exit: 4, meaning: "the dump inflates beyond the byte or ratio limit" },
   RECORDS_REJECTED: { exit: 4, meaning: "more records are malformed than the limit allows" },
   SOURCE_UNAVAILABLE: { exit: 4, meaning: "the site with the dumps cannot be reached, refuses, or answers with something else" },
+  SOURCE_UNWRITABLE: { exit: 4, meaning: "a dump cannot be written to the folder that it is to lie in" },
   SOURCE_DISK_FULL: { exit: 4, meaning: "the disk has no room for the dump that is to be downloaded" },
   SINK_UNAVAILABLE: { exit: 5, meaning: "the destination cannot be opened or written" },
   SINK_FULL: { exit: 5, meaning: "the destination is out of space" },

@@ -2,7 +2,7 @@ import { type Dispatcher, request } from "undici";
 import { DumpError } from "../../errors.ts";
 import { checkHost } from "./addresses.ts";
 import { Connections } from "./connections.ts";
-import { describeUrl, networkFault, TransientFault } from "./faults.ts";
+import { describeUrl, networkFault, RangeRefused, TransientFault } from "./faults.ts";
 import type { SiteEnvironment, SiteEvents, SiteOptions } from "./options.ts";
 import { readRetryAfter } from "./retry-after.ts";
 
@@ -44,7 +44,7 @@ export class SiteClient implements AsyncDisposable {
       const answer = await this.#follow(url, headers, signal);
       if (answer.status === 200 || answer.status === 206) return answer;
       discard(answer);
-      if (!RATE_LIMITED.includes(answer.status)) throw refusal(answer);
+      if (!RATE_LIMITED.includes(answer.status)) throw refusal(answer, headers["range"] !== undefined);
       const fallback = rateLimitWaits[waits];
       if (fallback === undefined) {
         throw new DumpError("SOURCE_UNAVAILABLE", `${describeUrl(url)}: still answers ${answer.status} after ${waits} waits; try again in some hours`);
@@ -131,11 +131,12 @@ export function discard({ body }: Answer): void {
   body.destroy();
 }
 
-function refusal({ status, url }: Answer): Error {
+function refusal({ status, url }: Answer, isRanged: boolean): Error {
   const where = describeUrl(url);
   if (status === 404 || status === 410)
     return new DumpError("SOURCE_MISSING", `${where}: is not there (${status}); look whether the dump was moved or withdrawn`);
   if (status >= 500 || status === 408) return new TransientFault(`${where}: answers ${status}`);
+  if (isRanged && status >= 400) return new RangeRefused(`${where}: answers ${status} when asked for a part`);
   const advice = status === 401 || status === 403 ? "access is refused" : "this is not what was asked for";
   return new DumpError("SOURCE_UNAVAILABLE", `${where}: answers ${status}: ${advice}; look at it in a browser`);
 }

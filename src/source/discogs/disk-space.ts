@@ -31,9 +31,9 @@ export function diskFault(path: string, error: unknown): unknown {
         cause: error,
       });
     case "ELOOP":
-      return new DumpError("SOURCE_UNREADABLE", `${path}: is a symbolic link, which downloads do not follow; remove it`, { cause: error });
+      return new DumpError("SOURCE_UNWRITABLE", `${path}: is a symbolic link, which downloads do not follow; remove it`, { cause: error });
     default:
-      return new DumpError("SOURCE_UNREADABLE", `${path}: cannot be written (${code}); make its folder writable for this user`, { cause: error });
+      return new DumpError("SOURCE_UNWRITABLE", `${path}: cannot be written (${code}); make its folder writable for this user`, { cause: error });
   }
 }
 

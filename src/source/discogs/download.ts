@@ -3,7 +3,7 @@ import { withAttempts } from "./attempts.ts";
 import { readBody } from "./body.ts";
 import { type Answer, discard, type SiteClient } from "./client.ts";
 import { ensureSpace } from "./disk-space.ts";
-import { describeUrl, TransientFault } from "./faults.ts";
+import { describeUrl, RangeRefused, TransientFault } from "./faults.ts";
 import type { ListedFile } from "./listing.ts";
 import type { SiteEnvironment, SiteEvents, SiteOptions } from "./options.ts";
 import { PartFile, type PartOf } from "./part-file.ts";
@@ -90,7 +90,10 @@ async function fill(part: PartFile, job: DownloadJob, context: DownloadContext, 
     return part.bytes;
   }
   const asked = of === null ? null : rangeHeaders(part.bytes, of);
-  const answer = await context.client.get(job.url, asked ?? {}, signal);
+  const answer = await context.client.get(job.url, asked ?? {}, signal).catch(async (error: unknown) => {
+    if (error instanceof RangeRefused) await part.discard(); // or every later run would be refused the same
+    throw error;
+  });
   try {
     const { before, size } = await begin(part, asked === null ? null : of, answer, job, context, signal);
     await receive(part, size, answer, job, context, signal);

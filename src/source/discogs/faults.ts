@@ -2,8 +2,11 @@ import { DumpError, systemCode } from "../../errors.ts";
 
 /** A request that came to nothing, but may succeed when it is made again. Never leaves this folder. */
 export class TransientFault extends Error {
-  override readonly name = "TransientFault";
+  override readonly name: string = "TransientFault";
 }
+
+/** A server that does not want to give a part; asked for all of it, it may. */
+export class RangeRefused extends TransientFault {}
 
 const REASONS: Readonly<Record<string, string>> = {
   EAI_AGAIN: "its name cannot be resolved for now",

@@ -181,7 +181,9 @@ it.each([
   ["has no total", rest(CUT, { "content-range": `bytes ${CUT}-${BYTES.length - 1}/*` })],
   ["is not given", rest(CUT, { "content-range": "" })],
   ["is of another ETag", rest(CUT, { etag: '"v2"' })],
-])("starts anew where the range in the answer %s", async (_, reply) => {
+  ["is refused as out of reach", { status: 416 }],
+  ["is refused as nothing to ask for", { status: 403 }],
+])("starts anew where the range that was asked for %s", async (_, reply) => {
   const { download, server, events } = await scripted({ ...WHOLE, stallAfter: CUT }, reply, WHOLE);
   expect(await download()).toMatchObject({ sha256: SHA256 });
   expect(server.requests.map(({ headers: { range } }) => range)).toEqual([undefined, `bytes=${CUT}-`, undefined]);
@@ -271,7 +273,7 @@ it("refuses a part that is a link", async () => {
   const elsewhere = await emptyFolder();
   await writeFile(join(elsewhere, "precious"), "precious");
   await symlink(join(elsewhere, "precious"), join(root, PART));
-  await expect(download()).rejects.toMatchObject({ code: "SOURCE_UNREADABLE", message: expect.stringContaining("symbolic link") });
+  await expect(download()).rejects.toMatchObject({ code: "SOURCE_UNWRITABLE", message: expect.stringContaining("symbolic link") });
   expect(await readFile(join(elsewhere, "precious"), "utf8")).toBe("precious");
 });
 
@@ -288,7 +290,7 @@ it("does not write through a link that has the dump's name", async () => {
 it("says what is wrong with a folder that cannot be written", async () => {
   const { download, root } = await scripted(WHOLE);
   await mkdir(join(root, PART));
-  await expect(download()).rejects.toMatchObject({ code: "SOURCE_UNREADABLE", message: expect.stringContaining(PART) });
+  await expect(download()).rejects.toMatchObject({ code: "SOURCE_UNWRITABLE", message: expect.stringContaining(PART) });
 });
 
 const disk = await smallDisk(256 * 1024);

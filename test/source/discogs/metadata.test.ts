@@ -81,6 +81,6 @@ it("does not read or write through links", async () => {
   await expect(Metadata.read(root, () => {})).rejects.toMatchObject({ code: "SOURCE_UNREADABLE" });
   const { root: other, metadata } = await read(null);
   await symlink(elsewhere, join(other, `${NAME}.tmp`));
-  await expect(metadata.set(DUMP, { sha256: HASH, bytes: 1 })).rejects.toMatchObject({ code: "SOURCE_UNREADABLE" });
+  await expect(metadata.set(DUMP, { sha256: HASH, bytes: 1 })).rejects.toMatchObject({ code: "SOURCE_UNWRITABLE" });
   expect(await readFile(elsewhere, "utf8")).toBe("{}");
 });
