@@ -49,7 +49,7 @@ export const SITE_DEFAULTS: Omit<SiteOptions, "userAgent"> = {
   gapMs: 5_000,
   connectTimeoutMs: 30_000,
   idleTimeoutMs: 120_000,
-  slowestBytesPerSecond: 1_024,
+  slowestBytesPerSecond: 16 * 2 ** 10,
   speedWindowMs: 60_000,
   listingBytesMax: 8 * 2 ** 20,
   checksumBytesMax: 64 * 2 ** 10,

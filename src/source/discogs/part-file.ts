@@ -132,9 +132,10 @@ export class PartFile implements AsyncDisposable {
     });
   }
 
-  /** Closes it and leaves it as it is. */
+  /** Closes it and leaves it as it is, unless it is empty. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle.close().catch(() => {}); // closed already, or nothing can be done about it
+    if (this.#bytes === 0) await this.discard().catch(() => {});
   }
 
   async #try<T>(operation: () => Promise<T>): Promise<T> {

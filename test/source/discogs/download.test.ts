@@ -97,9 +97,10 @@ it("waits when told to, without using up an attempt", async () => {
 });
 
 it("asks once for what is not there", async () => {
-  const { download, server } = await scripted({ status: 404 });
+  const { download, root, server } = await scripted({ status: 404 });
   await expect(download()).rejects.toMatchObject({ code: "SOURCE_MISSING" });
   expect(server.requests).toHaveLength(1);
+  expect(await readdir(root)).toEqual([]);
 });
 
 it("removes bytes with another SHA-256 than the published one, and does not fetch them again", async () => {
