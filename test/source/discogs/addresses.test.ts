@@ -65,6 +65,28 @@ it.each([
   expect(error).toMatchObject({ code: "SOURCE_UNAVAILABLE", message: expect.stringContaining("dumps.test leads to") });
 });
 
+it("hands the socket the very addresses that it looked at, looking once", async () => {
+  const found = [
+    { address: "1.1.1.1", family: 4 },
+    { address: "2606:4700::1", family: 6 },
+  ];
+  const asked: unknown[] = [];
+  const lookup = guardedLookup(async (hostname, options) => {
+    asked.push([hostname, options]);
+    return found;
+  });
+  const all = await new Promise((resolve) => lookup("a.test", { all: true, family: 0 }, (error, addresses) => resolve([error, addresses])));
+  expect(all).toEqual([null, found]);
+  const one = await new Promise((resolve) => lookup("a.test", { hints: 32 }, (error, address, family) => resolve([error, address, family])));
+  expect(one).toEqual([null, "1.1.1.1", 4]);
+  expect(asked).toEqual([
+    ["a.test", { family: 0 }],
+    ["a.test", { hints: 32 }],
+  ]);
+  const none = await new Promise((resolve) => guardedLookup(async () => [])("a.test", {}, resolve));
+  expect(String(none)).toContain("a.test has no address");
+});
+
 it.each([
   ["https://a.test/", { httpsProxy: "http://p:1" }, "http://p:1/"],
   ["https://a.test/", { httpProxy: "http://p:1" }, null],

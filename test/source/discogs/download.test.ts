@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
-import { expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 import { smallDisk } from "../../sink/small-disk.ts";
 import { type Reply, type Responder, type SeenRequest, targets } from "./scripted-server.ts";
 import { emptyFolder, LIVE, testSite, VERSION } from "./setup.ts";
@@ -158,6 +158,25 @@ it("goes on by Last-Modified where there is no ETag", async () => {
   expect(server.requests[1]?.headers).toMatchObject({ "if-range": headers["last-modified"], range: `bytes=${CUT}-` });
 });
 
+it("starts anew where the rest is of another Last-Modified", async () => {
+  const first = { "last-modified": "Sat, 01 Aug 2026 00:00:00 GMT", date: "Sun, 02 Aug 2026 00:00:00 GMT" };
+  const second = { ...first, "last-modified": "Sat, 01 Aug 2026 00:00:01 GMT" };
+  const { headers } = rest(CUT, second);
+  const { download, server } = await scripted(
+    { headers: first, body: BYTES, stallAfter: CUT },
+    { ...rest(CUT), headers: { ...headers, etag: "" } },
+    { headers: second, body: BYTES },
+  );
+  expect(await download()).toMatchObject({ sha256: SHA256 });
+  expect(server.requests.map(({ headers: { range } }) => range)).toEqual([undefined, `bytes=${CUT}-`, undefined]);
+});
+
+it("lets a site be slow, as long as it is not too slow", async () => {
+  const { download, events } = await scripted({ ...WHOLE, drip: { bytes: 60_000, everyMs: 50 } }); // about 1.2 MB/s, through several windows
+  expect(await download()).toMatchObject({ sha256: SHA256 });
+  expect(events.retries).toEqual([]);
+});
+
 it.each([
   ["a weak ETag", { etag: 'W/"v1"' }],
   ["a date of this very second", { "last-modified": new Date(Date.now() + 3_600_000).toUTCString() }],
@@ -182,6 +201,7 @@ it.each([
   ["has no total", rest(CUT, { "content-range": `bytes ${CUT}-${BYTES.length - 1}/*` })],
   ["is not given", rest(CUT, { "content-range": "" })],
   ["is of another ETag", rest(CUT, { etag: '"v2"' })],
+  ["has another length than its body", rest(CUT, { "content-length": String(BYTES.length) })],
   ["is refused as out of reach", { status: 416 }],
   ["is refused as nothing to ask for", { status: 403 }],
 ])("starts anew where the range that was asked for %s", async (_, reply) => {
@@ -297,6 +317,8 @@ it("says what is wrong with a folder that cannot be written", async () => {
 const disk = await smallDisk(256 * 1024);
 if (disk !== null) {
   const root = disk.path;
+  afterAll(() => disk[Symbol.asyncDispose]());
+
   it("looks for room before it downloads, and says how much lacks", async () => {
     const { site, server } = await testSite({ diskReserveBytes: 100_000 });
     server.script(targets.file(NAME), { ...WHOLE, body: BYTES.subarray(0, 200_000) });
@@ -314,6 +336,4 @@ if (disk !== null) {
     await expect(site.download(FILE, root, SHA256, LIVE)).rejects.toMatchObject({ code: "SOURCE_DISK_FULL", message: expect.stringContaining("ENOSPC") });
     expect(await readdir(root)).toEqual([]);
   });
-
-  it("unmounts the small disk", () => disk[Symbol.asyncDispose]());
 }
