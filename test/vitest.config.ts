@@ -19,6 +19,7 @@ export default defineConfig({
   test: {
     pool: "forks",
     setupFiles: ["test/support/seed.ts"],
+    globalSetup: ["test/services/host.ts"],
     allowOnly: false,
     passWithNoTests: false,
     projects: [

@@ -2,12 +2,14 @@ import { describe, expect, test } from "vitest";
 import { DumpError } from "../../src/errors.ts";
 import type { Sink } from "../../src/sink/sink.ts";
 import { batchFrom, batchOf, bodyOf, END, NEVER, TARGET, textTo, writeAndReuse } from "./batches.ts";
-import { resumeContract } from "./resume-contract.ts";
+import { atLeastOnceContract, resumeContract } from "./resume-contract.ts";
 
 /** What a sink promises beyond what all of them do. */
 export interface Capabilities {
   /** Whether a run into it can go on after a restart. */
   readonly resumable: boolean;
+  /** What becomes of records behind the position at which a writer is opened: taken back, or there already and maybe written again. */
+  readonly behindPosition?: "dropped" | "repeated";
   /** What becomes of a batch that was accepted and is written again. */
   readonly writtenTwice: "appended" | "ignored";
   /** When a reader of the destination sees what was written. */
@@ -143,7 +145,8 @@ export function sinkContract(subject: Subject): void {
     }
   });
 
-  if (capabilities.resumable) resumeContract(subject);
+  if (capabilities.resumable && capabilities.behindPosition === "repeated") atLeastOnceContract(subject);
+  else if (capabilities.resumable) resumeContract(subject);
 }
 
 /** A short run; a failure must come out as it is, not beneath one of the closing. */

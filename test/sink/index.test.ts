@@ -50,8 +50,8 @@ describe("openSink", () => {
   });
 
   test("lists the known kinds for an unknown one, without the rest of the URL, which may hold a password", () => {
-    const { message } = refusal("amqp://user:secret@host");
-    expect(message).toContain('"amqp:"');
+    const { message } = refusal("kafka://user:secret@host");
+    expect(message).toContain('"kafka:"');
     expect(message).not.toContain("secret");
     for (const { usage } of Object.values(SINKS)) expect(message).toContain(usage);
     expect(refusal("user:secret@host").message).not.toContain("secret");

@@ -91,6 +91,45 @@ export function resumeContract({ name, create }: Subject): void {
   });
 }
 
+/** What a sink must pass that can be resumed, but cannot take back what it has given away. */
+export function atLeastOnceContract({ name, create }: Subject): void {
+  describe(`${name} can be resumed`, () => {
+    test("has everything before a position, and goes on behind it", async () => {
+      await using destination = await create();
+      let position: SinkPosition;
+      {
+        await using writer = await destination.sink.open(TARGET, null, NEVER);
+        await writeAndReuse(writer, batchFrom(0, 10));
+        position = await writer.sync(NEVER);
+        expect(await destination.read()).toBe(textTo(10));
+        await writeAndReuse(writer, batchFrom(10, 10));
+      }
+      await using writer = await destination.sink.open(TARGET, throughJson(position), NEVER);
+      await writeAndReuse(writer, batchFrom(10, 15));
+      await writer.finish(END, NEVER);
+      expect(unique(await destination.read())).toBe(textTo(25));
+    });
+
+    test("covers with a sync what was accepted when it was called, beside a write too", async () => {
+      await using destination = await create();
+      await using writer = await destination.sink.open(TARGET, null, NEVER);
+      await writer.write(batchFrom(0, 10), NEVER);
+      const write = writer.write(batchFrom(10, 20_000), NEVER);
+      const early = await writer.sync(NEVER);
+      expect((await destination.read())?.startsWith(textTo(10))).toBe(true);
+      await write;
+      const late = await writer.sync(NEVER);
+      expect((await destination.read()) === textTo(20_010)).toBe(true);
+      expect(late).not.toEqual(early);
+    });
+  });
+}
+
+/** The lines without those that came before. */
+function unique(text: string | null): string {
+  return [...new Set((text ?? "").split("\n"))].join("\n");
+}
+
 /** A position as it comes back from a state marker. */
 function throughJson<T extends SinkPosition | null>(position: T): T {
   return JSON.parse(JSON.stringify(position));
