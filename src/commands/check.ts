@@ -1,22 +1,25 @@
 import { access, constants, stat, statfs } from "node:fs/promises";
+import type { Secret } from "../config/secrets.ts";
 import type { ServeConfig, ServeFlags } from "../config/serve.ts";
 import { resolveServeConfig } from "../config.ts";
-import { DumpError, systemCode } from "../errors.ts";
+import { DumpError, type ErrorCode, systemCode } from "../errors.ts";
 import { openSink } from "../sink/index.ts";
-import { NO_EVENTS } from "../sink/sink.ts";
 import type { CheckSource, CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 import { writeWarnings } from "./serve.ts";
 
-/** A part that says nothing for so long is taken for broken. */
-const PART_TIMEOUT_MS = 20_000;
+/** A part that says nothing for so long is taken for broken; the site's pages are read with a gap between them. */
+const PART_TIMEOUT_MS = 60_000;
 /** Below this much free space a state marker may not fit. */
 const FREE_BYTES_MIN = 2 ** 20;
 
 /** One part of the service, and how it is tried. */
 interface Part {
   readonly name: string;
-  /** Fails with cause and remedy. */
+  readonly place: string;
+  /** What a part that says nothing ends with. */
+  readonly code: ErrorCode;
+  /** Fails with what is wrong, where, and what to do. */
   readonly attempt: (signal: AbortSignal) => Promise<void>;
 }
 
@@ -25,62 +28,60 @@ export async function runCheck(flags: ServeFlags, { stdout, stderr, checkSource 
   const config = resolveServeConfig({ flags });
   writeWarnings(config, stderr);
   let exit: number = EXIT_CODES.done.exit;
-  for (const { name, attempt } of partsOf(config, checkSource)) {
-    const fault = await faultOf(attempt);
+  for (const part of partsOf(config, checkSource)) {
+    const fault = await faultOf(part);
     if (fault !== null && exit === EXIT_CODES.done.exit) exit = fault.exit;
-    stdout.write(config.output === "json" ? `${JSON.stringify({ part: name, ...told(fault) })}\n` : renderLine(name, fault));
+    stdout.write(config.output === "json" ? renderJson(part, fault) : renderLine(part, fault));
   }
   return exit;
 }
 
 function partsOf(config: ServeConfig, checkSource: CheckSource | null): Part[] {
+  const { root, sinkUrl, sourceUrl } = config;
   const parts: Part[] = [
-    { name: `root ${config.root}`, attempt: () => checkRoot(config.root) },
-    { name: `sink ${config.sinkUrl}`, attempt: (signal) => checkSink(config, signal) },
+    { name: "root", place: root, code: "STATE_UNWRITABLE", attempt: () => checkRoot(root) },
+    { name: "sink", place: String(sinkUrl), code: "SINK_UNAVAILABLE", attempt: (signal) => checkSink(sinkUrl, signal) },
   ];
-  if (checkSource !== null) parts.push({ name: `source ${config.sourceUrl}`, attempt: (signal) => checkSource(config, signal) });
-  return parts;
+  if (checkSource === null) return parts;
+  return [...parts, { name: "source", place: sourceUrl, code: "SOURCE_UNAVAILABLE", attempt: (signal) => checkSource(config, signal) }];
 }
 
 /** Null if the part works. */
-async function faultOf(attempt: Part["attempt"]): Promise<DumpError | null> {
+async function faultOf({ attempt, place, code }: Part): Promise<DumpError | null> {
+  const timeout = AbortSignal.timeout(PART_TIMEOUT_MS);
   try {
-    await attempt(AbortSignal.timeout(PART_TIMEOUT_MS));
+    await attempt(timeout);
     return null;
   } catch (error) {
     if (error instanceof DumpError) return error;
-    if (error instanceof Error && error.name === "TimeoutError") {
-      return new DumpError("SINK_UNAVAILABLE", `no answer within ${PART_TIMEOUT_MS / 1000} s; check the address and what lies between`);
-    }
-    throw error;
+    if (!timeout.aborted) throw error;
+    return new DumpError(code, `${place}: no answer within ${PART_TIMEOUT_MS / 1000} s; check the address and what lies between`);
   }
 }
 
-function told(fault: DumpError | null) {
-  return fault === null ? { ok: true } : { ok: false, code: fault.code, message: fault.message };
+function renderJson({ name, place }: Part, fault: DumpError | null): string {
+  const told = fault === null ? { ok: true } : { ok: false, code: fault.code, message: fault.message };
+  return `${JSON.stringify({ part: name, place, ...told })}\n`;
 }
 
-function renderLine(name: string, fault: DumpError | null): string {
-  return fault === null ? `✅ ${name}\n` : `❌ ${name}: ${fault.code}: ${fault.message.replace(/\s*\n\s*/g, " ")}\n`;
+function renderLine({ name, place }: Part, fault: DumpError | null): string {
+  return fault === null ? `✅ ${name}: ${place}\n` : `❌ ${name}: ${fault.code}: ${fault.message.replace(/\s*\n\s*/g, " ")}\n`;
 }
 
-/** A sink that waits for its destination to come back says why; here the first reason is the answer. */
-async function checkSink({ sinkUrl }: ServeConfig, signal: AbortSignal): Promise<void> {
-  const lost = new AbortController();
-  const reconnecting = (reason: string) => lost.abort(new DumpError("SINK_UNAVAILABLE", `${reason}; check its address, that it runs and that it lets us in`));
-  await using sink = openSink(sinkUrl.reveal(), { ...NO_EVENTS, reconnecting });
-  await sink.check(AbortSignal.any([signal, lost.signal]));
+async function checkSink(url: Secret, signal: AbortSignal): Promise<void> {
+  await using sink = openSink(url.reveal());
+  await sink.check(signal);
 }
 
 async function checkRoot(root: string): Promise<void> {
+  const fail = (what: string, cause?: unknown) => new DumpError("STATE_UNWRITABLE", `${root}: ${what}`, { cause });
   try {
-    if (!(await stat(root)).isDirectory()) throw new DumpError("STATE_UNWRITABLE", "it is no folder; name another with DISCOGS_ROOT or --root");
+    if (!(await stat(root)).isDirectory()) throw fail("is no folder; name another with DISCOGS_ROOT or --root");
     await access(root, constants.R_OK | constants.W_OK | constants.X_OK);
     const { bavail, bsize } = await statfs(root);
-    if (bavail * bsize < FREE_BYTES_MIN) throw new DumpError("STATE_UNWRITABLE", "no space left; free some");
+    if (bavail * bsize < FREE_BYTES_MIN) throw fail("no space left; free some");
   } catch (cause) {
-    if (cause instanceof DumpError) throw cause;
-    throw new DumpError("STATE_UNWRITABLE", rootAdvice(systemCode(cause)), { cause });
+    throw cause instanceof DumpError ? cause : fail(rootAdvice(systemCode(cause)), cause);
   }
 }
 
@@ -88,5 +89,5 @@ function rootAdvice(code: string | undefined): string {
   if (code === "ENOENT") return "there is no such folder; create it, mount it, or name another with DISCOGS_ROOT or --root";
   if (code === "EACCES" || code === "EPERM") return `permission denied; make it writable for user ${process.getuid?.() ?? "of this process"}`;
   if (code === "EROFS") return "the file system is read-only; mount it writable";
-  return `it cannot be used (${code}); check the disk`;
+  return `cannot be used (${code}); check the disk`;
 }

@@ -1,8 +1,10 @@
 import { z } from "zod";
 import { brokerUrlFault } from "./broker-url.ts";
 import type { OptionTable } from "./option.ts";
-import { MIB, OPTIONS, TIMER_MS_MAX, U32_MAX } from "./options.ts";
+import { MIB, OPTIONS, TIMER_MS_MAX } from "./options.ts";
 import { byteSize, count, text, word } from "./units.ts";
+
+const WINDOW_MESSAGES_MAX = 1_000_000;
 
 const brokerUrl = z.string().superRefine((url, context) => {
   const fault = brokerUrlFault(url);
@@ -88,24 +90,31 @@ export const BROKER_OPTIONS = {
   },
   windowMessages: {
     argument: "N",
-    schema: count(1, 65_535),
+    schema: count(1, WINDOW_MESSAGES_MAX),
     fallback: "2000",
     unit: "messages",
     meaning: "messages on their way that the broker has not confirmed",
   },
   windowBytes: {
     argument: "BYTES",
-    schema: byteSize(MIB / 16, 1024 * MIB),
+    schema: byteSize(MIB / 16, 4096 * MIB),
     fallback: "16MiB",
     unit: "bytes",
     meaning: "and their bytes, whichever comes first",
   },
   confirmTimeoutMs: {
     argument: "MS",
-    schema: count(1, Math.min(U32_MAX, TIMER_MS_MAX)),
+    schema: count(1, TIMER_MS_MAX),
     fallback: "30000",
     unit: "milliseconds",
     meaning: "a message that is not confirmed for so long is an error; the clock stops while the broker blocks",
+  },
+  reconnectTimeoutMs: {
+    argument: "MS",
+    schema: count(0, TIMER_MS_MAX),
+    fallback: "300000",
+    unit: "milliseconds",
+    meaning: "a lost connection is tried again for so long before the run fails",
   },
   caFile: {
     argument: "PATH",

@@ -1,4 +1,6 @@
+import { DumpError } from "../errors.ts";
 import type { Contract } from "../model.ts";
+import { openSink } from "../sink/index.ts";
 import { brokerUrl, isBrokerUrl, withParameters } from "./broker-url.ts";
 import type { ValuesOf } from "./option.ts";
 import type { Origin, Resolved } from "./resolve.ts";
@@ -52,17 +54,27 @@ export function chooseSink({ values, origins, names }: Resolved<ServeTable>, con
   if (url === "-") return new Fault(`${names.sink} -: standard output is where the log goes; name another sink`);
   if (!isBrokerUrl(url)) return { value: url, ...chosen };
   if (values.caFile !== null && !/^amqps:/i.test(url)) return new Fault(`${names.caFile}: the broker is spoken to without TLS; make its URL amqps://`);
-  return {
-    ...chosen,
-    value: withParameters(url, {
-      exchange: contract === "topic" ? TOPIC_EXCHANGE : values.exchangePrefix,
-      queue_type: contract === "topic" ? values.queueType : null,
-      window_messages: values.windowMessages,
-      window_bytes: values.windowBytes,
-      confirm_timeout_ms: values.confirmTimeoutMs,
-      cacertfile: values.caFile,
-    }),
-  };
+  const value = withParameters(url, {
+    exchange: contract === "topic" ? TOPIC_EXCHANGE : values.exchangePrefix,
+    queue_type: contract === "topic" ? values.queueType : null,
+    window_messages: values.windowMessages,
+    window_bytes: values.windowBytes,
+    confirm_timeout_ms: values.confirmTimeoutMs,
+    reconnect_timeout_ms: values.reconnectTimeoutMs,
+    cacertfile: values.caFile,
+  });
+  return sinkFault(value) ?? { ...chosen, value };
+}
+
+/** The sink itself knows what else a URL may say. */
+function sinkFault(url: string): Fault | null {
+  try {
+    openSink(url);
+    return null;
+  } catch (error) {
+    if (error instanceof DumpError) return new Fault(error.message);
+    throw error;
+  }
 }
 
 /** Where the contract was said, the variables of the other one still name the broker if its own are not set. */

@@ -1,4 +1,4 @@
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { flagOf } from "../../src/config/option.ts";
 import { SERVE_OPTIONS } from "../../src/config/serve-options.ts";
+import { ScriptedServer, targets, yearPage, yearsPage } from "../source/discogs/scripted-server.ts";
 
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -125,34 +126,70 @@ describe.skipIf(!existsSync(CLI))("deadwax validate --serve", () => {
 });
 
 describe.skipIf(!existsSync(CLI))("deadwax check", () => {
-  const inFolder = (root: string, sink: string) => ({ env: { DISCOGS_ROOT: root, DEADWAX_SINK: sink, DEADWAX_CONTRACT: "topic" } });
+  /** Runs beside us, since a server of ours answers it; no gap, and nothing is asked of the network. */
+  async function check(root: string, sink: string, sourceUrl: string, args: readonly string[] = []) {
+    const env = { DISCOGS_ROOT: root, DEADWAX_SINK: sink, DEADWAX_CONTRACT: "topic", DEADWAX_SOURCE_URL: sourceUrl, DEADWAX_GAP_MS: "0" };
+    const options = { cwd: folder(), env: { PATH: process.env["PATH"], ...env, DEADWAX_ALLOW_PRIVATE_SOURCES: "true" } };
+    return new Promise<{ status: unknown; stdout: string; stderr: string }>((resolve) => {
+      execFile(process.execPath, [CLI, "check", ...args], options, (error, stdout, stderr) => resolve({ status: error?.code ?? 0, stdout, stderr }));
+    });
+  }
 
-  it("tells every part in one line and creates nothing", () => {
+  /** A site that lists one dump, or nothing at all. */
+  async function site(works: boolean) {
+    const server = await ScriptedServer.start();
+    if (works) server.script(targets.years, { body: yearsPage(["2026"]) });
+    if (works) server.script(targets.year("2026"), { body: yearPage("2026", ["discogs_20260801_labels.xml.gz"]) });
+    return server;
+  }
+
+  it("tells every part in one line and creates nothing", async () => {
+    await using server = await site(true);
     const root = folder();
-    const { status, stdout, stderr } = run(["check"], inFolder(root, `file:${root}/out`));
-    expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    expect(stdout).toBe(`✅ root ${root}\n✅ sink file:${root}/out\n`);
+    const { status, stdout, stderr } = await check(root, `file:${root}/out`, server.baseUrl);
+    expect({ status, stdout, stderr }).toEqual({
+      status: 0,
+      stdout: `✅ root: ${root}\n✅ sink: file:${root}/out\n✅ source: ${server.baseUrl}\n`,
+      stderr: "",
+    });
     expect(readdirSync(root)).toEqual([]);
   });
 
-  it("gives cause and remedy of each that fails, all of them, and the code of the first", () => {
+  it("gives cause and remedy of each that fails, all of them, and the code of the first", async () => {
+    await using server = await site(false);
     const file = join(folder(), "file");
     writeFileSync(file, "");
-    const { status, stdout } = run(["check"], inFolder("/nowhere", `file:${file}/out`));
+    const { status, stdout } = await check("/nowhere", `file:${file}/out`, server.baseUrl);
+    const [root, sink, source, ...rest] = stdout.split("\n");
     expect(status).toBe(6);
-    expect(stdout).toMatch(
-      /^❌ root \/nowhere: STATE_UNWRITABLE: there is no such folder; create it[^\n]*\n❌ sink file:[^\n]*: SINK_UNAVAILABLE: [^\n]*; [^\n]*\n$/,
-    );
-    expect(run(["check"], inFolder(file, "null:"))).toMatchObject({ status: 6, stdout: expect.stringContaining("it is no folder; name another") });
-    expect(run(["check"], inFolder(folder(), `file:${file}/out`)).status).toBe(5);
+    expect(root).toMatch(/^❌ root: STATE_UNWRITABLE: \/nowhere: there is no such folder; create it/);
+    expect(sink).toMatch(/^❌ sink: SINK_UNAVAILABLE: \S+out: .*; /);
+    expect(source).toMatch(/^❌ source: SOURCE_[A-Z]+: .*404.*; /);
+    expect(rest).toEqual([""]);
   });
 
-  it("tells it as JSON too", () => {
-    const { stdout } = run(["check", "--output", "json"], inFolder("/nowhere", "null:"));
-    const lines = stdout.trim().split("\n");
-    expect(lines.map((line) => JSON.parse(line))).toEqual([
-      { part: "root /nowhere", ok: false, code: "STATE_UNWRITABLE", message: expect.any(String) },
-      { part: "sink null:", ok: true },
+  it("tells a broker that is not there, without the password", async () => {
+    await using server = await site(true);
+    const { status, stdout } = await check(folder(), "amqp://user:canary@127.0.0.1:1/", server.baseUrl);
+    expect(status).toBe(5);
+    expect(stdout).toMatch(/\n❌ sink: SINK_UNAVAILABLE: sink amqp:\/\/127\.0\.0\.1:1\/[^\n]*refused[^\n]*; [^\n]*\n✅ source: /);
+    expect(stdout).not.toContain("canary");
+  });
+
+  it("tells it as JSON too", async () => {
+    await using server = await site(true);
+    const file = join(folder(), "file");
+    writeFileSync(file, "");
+    const { stdout } = await check(file, "null:", server.baseUrl, ["--output", "json"]);
+    expect(
+      stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line)),
+    ).toEqual([
+      { part: "root", place: file, ok: false, code: "STATE_UNWRITABLE", message: `${file}: is no folder; name another with DISCOGS_ROOT or --root` },
+      { part: "sink", place: "null:", ok: true },
+      { part: "source", place: server.baseUrl, ok: true },
     ]);
   });
 

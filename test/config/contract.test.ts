@@ -60,13 +60,13 @@ describe("the contract", () => {
 });
 
 describe("the sink", () => {
-  const COMMON = "window_messages=2000&window_bytes=16777216&confirm_timeout_ms=30000";
+  const COMMON = "window_messages=2000&window_bytes=16777216&confirm_timeout_ms=30000&reconnect_timeout_ms=300000";
 
   it("of the topic contract has everything in its URL", () => {
     expect(serve(TOPIC).sinkUrl.reveal()).toBe(`amqp://user:word@broker:5672/%2F?exchange=discogsography-exchange&queue_type=classic&${COMMON}`);
     const env = { AMQP_CONNECTION: "amqps://h?heartbeat=5", DEADWAX_QUEUE_TYPE: "quorum", DEADWAX_CA_FILE: "/ca.pem", DEADWAX_WINDOW_BYTES: "1MiB" };
     expect(serve(env).sinkUrl.reveal()).toBe(
-      "amqps://h/%2F?heartbeat=5&exchange=discogsography-exchange&queue_type=quorum&window_messages=2000&window_bytes=1048576&confirm_timeout_ms=30000&cacertfile=%2Fca.pem",
+      "amqps://h/%2F?heartbeat=5&exchange=discogsography-exchange&queue_type=quorum&window_messages=2000&window_bytes=1048576&confirm_timeout_ms=30000&reconnect_timeout_ms=300000&cacertfile=%2Fca.pem",
     );
   });
 
@@ -80,6 +80,14 @@ describe("the sink", () => {
     expect(serve({ ...TOPIC, DEADWAX_SINK: "null:" }).sinkUrl.reveal()).toBe("null:");
     const url = "amqp://h/?exchange=mine&window_messages=1";
     expect(serve({ AMQP_CONNECTION: url }).sinkUrl.reveal()).toMatch(/^amqp:\/\/h\/%2F\?exchange=mine&window_messages=1&queue_type=classic&/);
+  });
+
+  it("is asked whether it can do with its URL", () => {
+    expect(refused({ AMQP_CONNECTION: "amqp://u:canary@h/?unknown=1" })).toEqual({
+      exit: 1,
+      message: expect.stringMatching(/^sink amqp:[^\n]*unknown[^\n]*$/),
+    });
+    expect(refused({ AMQP_CONNECTION: "amqp://u:canary@h/?unknown=1" }).message).not.toContain("canary");
   });
 
   it("needs TLS for certificates of its own", () => {
