@@ -103,7 +103,7 @@ export const SERVE_OPTIONS = {
     schema: count(0, TIMER_MS_MAX),
     fallback: "5000",
     unit: "milliseconds",
-    meaning: "time left between two requests to the source",
+    meaning: "least time from one request to the source to the next",
   },
   keepVersions: {
     argument: "N",
