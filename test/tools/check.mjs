@@ -11,7 +11,9 @@ const there = (path) => existsSync(join(ROOT, path));
 const CRATES = ["native/Cargo.toml", "native/benches/reference/Cargo.toml"].filter(there);
 /** Built by a nightly compiler only, so it is formatted, but not linted. */
 const FUZZ_CRATE = ["native/fuzz/Cargo.toml"].filter(there);
-const SCRIPTS = [".ci/run", ".githooks/pre-commit", "native/fuzz/run.sh"].filter(there);
+const SCRIPTS = [".ci/run", ".githooks/pre-commit", "native/fuzz/run.sh", ...["base", "image", "isolated"].map((name) => `test/container/${name}.sh`)].filter(
+  there,
+);
 const bin = (name) => join(ROOT, "node_modules/.bin", name);
 const tool = (name) => [process.execPath, join("test/tools", name)];
 
