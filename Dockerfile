@@ -6,13 +6,13 @@ FROM ${RUST} AS rust
 
 # Compiled on the very base that it runs on, so that the C library is the same.
 FROM ${BASE} AS build
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates cmake gcc libc6-dev make && rm -rf /var/lib/apt/lists/*
+RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates cmake gcc libc6-dev make && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 COPY --from=rust /usr/local/cargo /usr/local/cargo
 COPY --from=rust /usr/local/rustup /usr/local/rustup
 ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/cargo/bin:$PATH
 WORKDIR /build
 COPY . .
-RUN npm ci --no-audit --no-fund && npm prune --omit=dev --no-audit --no-fund
+RUN npm ci --ignore-scripts --no-audit --no-fund && npm run build && npm prune --omit=dev --no-audit --no-fund
 # Laid out as it is to lie in the image. The three names are those that compose files call: upstream's two, and ours.
 RUN install -d /out/app/native /out/usr/local/bin \
     && mv package.json LICENSE dist deploy node_modules /out/app \
@@ -33,7 +33,7 @@ LABEL org.opencontainers.image.title="deadwax" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}"
 # curl is for health checks: the one below, and those that compose files name. A fresh volume takes the owner of its folder.
-RUN apt-get update && apt-get install -y --no-install-recommends curl && rm -rf /var/lib/apt/lists/* \
+RUN apt-get update && apt-get install -y --no-install-recommends curl && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && install -d -o "${UID}" -g "${GID}" /discogs-data /logs
 COPY --from=build /out /
 ENV NODE_ENV=production

@@ -39,7 +39,7 @@ make_rust() {
   to=$work/cargo
   mkdir -p "$to/bin" "$to/lib/rustlib"
   cp "$sysroot/bin/rustc" "$sysroot/bin/cargo" "$to/bin/"
-  cp -a "$sysroot"/lib/*.so "$to/lib/"
+  cp -a "$sysroot"/lib/*.so* "$to/lib/"
   cp -a "$sysroot/lib/rustlib/$host" "$to/lib/rustlib/"
   mkdir "$work/rustup"
   commit "$work" /usr/local "$rust"

@@ -19,6 +19,10 @@ exec 9>"$cache/lock"
 flock 9 # one build at a time in this store
 export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs CONTAINERS_STORAGE_CONF=$cache/storage.conf
 printf '[storage]\ndriver = "vfs"\ngraphroot = "%s"\nrunroot = "%s"\n' "$cache/storage" "$cache/run" >"$CONTAINERS_STORAGE_CONF"
+# A build that is broken off leaves containers; nobody else has any in this store.
+clean() { buildah rm --all >/dev/null && buildah rmi --prune >/dev/null; }
+clean
+trap clean EXIT
 if [ -z "${BASE:-}" ]; then
   BASE=localhost/deadwax-base-node22:1 RUST=localhost/deadwax-rust:1
   test/container/base.sh "$cache" "$BASE" "$RUST"
@@ -27,15 +31,18 @@ fi
 started=$SECONDS
 version=$(node -p 'require("./package.json").version')
 revision=$(git rev-parse HEAD 2>/dev/null || echo unknown)
-buildah build --quiet --layers=false --format docker --network host --build-arg "BASE=$BASE" ${RUST:+--build-arg "RUST=$RUST"} \
-  --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --tag "$tag" . >/dev/null
+buildah build --layers=false --format docker --network host --build-arg "BASE=$BASE" ${RUST:+--build-arg "RUST=$RUST"} \
+  --build-arg "VERSION=$version" --build-arg "REVISION=$revision" --tag "$tag" . >"$cache/build.log" 2>&1 || {
+  tail -n 60 "$cache/build.log"
+  echo "the image cannot be built"
+  exit 1
+}
 echo "image built in $((SECONDS - started)) s"
 
 base=$(buildah from "$BASE")
 container=$(buildah from "$tag")
-trap 'buildah rm "$base" "$container" >/dev/null; buildah rmi --prune >/dev/null' EXIT
 TEST_IMAGE_CONFIG=$(mktemp)
-buildah inspect --type image --format '{{json .Docker}}' "$tag" >"$TEST_IMAGE_CONFIG"
+buildah inspect --type image "$tag" >"$TEST_IMAGE_CONFIG"
 TEST_IMAGE_ROOT=$(buildah mount "$container")
 TEST_IMAGE_BASE=$(buildah mount "$base")
 export TEST_IMAGE_CONFIG TEST_IMAGE_ROOT TEST_IMAGE_BASE

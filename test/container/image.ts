@@ -34,8 +34,8 @@ const ISOLATED = fileURLToPath(new URL("isolated.sh", import.meta.url));
 export function openImage(): Image {
   const { TEST_IMAGE_ROOT: root, TEST_IMAGE_BASE: base, TEST_IMAGE_CONFIG: path } = process.env;
   if (root === undefined || base === undefined || path === undefined) throw new Error("run test/container/image.sh, which builds the image");
-  const { config }: { config: ImageConfig } = JSON.parse(readFileSync(path, "utf8"));
-  return { root, base, config };
+  const { Docker }: { Docker: { config: ImageConfig } } = JSON.parse(readFileSync(path, "utf8"));
+  return { root, base, config: Docker.config };
 }
 
 export interface Ended {
