@@ -13,10 +13,10 @@ ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/ca
 WORKDIR /build
 COPY . .
 RUN npm ci --ignore-scripts --no-audit --no-fund && npm run build && npm prune --omit=dev --no-audit --no-fund
-# Laid out as it is to lie in the image. The three names are those that compose files call: upstream's two, and ours.
-RUN install -d /out/app/native /out/usr/local/bin \
-    && mv package.json LICENSE dist deploy node_modules /out/app \
-    && mv native/index.js native/deadwax.node /out/app/native \
+# Laid out as it is to lie in the image: what the package holds, and the three names that compose files call.
+RUN install -d /out/app /out/usr/local/bin \
+    && tar -xz -C /out/app --strip-components=1 -f "$(npm pack --silent --ignore-scripts)" \
+    && mv node_modules deploy /out/app \
     && chmod 755 /out/app/dist/cli.js /out/app/deploy/entrypoint.mjs \
     && ln -s /app/deploy/entrypoint.mjs /out/usr/local/bin/extractor \
     && ln -s /app/dist/cli.js /out/usr/local/bin/rustextractor \

@@ -55,7 +55,7 @@ describe("the image", () => {
 
   it("holds neither sources nor what builds them", () => {
     expect(readdirSync(join(image.root, "app")).sort()).toEqual(["LICENSE", "deploy", "dist", "native", "node_modules", "package.json"]);
-    for (const path of ["usr/bin/gcc", "usr/bin/cmake", "usr/local/cargo", "build", "app/node_modules/typescript"])
+    for (const path of ["app/dist/fault/on.js", "usr/bin/gcc", "usr/bin/cmake", "usr/local/cargo", "build", "app/node_modules/typescript"])
       expect(existsSync(join(image.root, path))).toBe(false);
   });
 

@@ -41,6 +41,7 @@ const CHECKS: Readonly<Record<string, () => void>> = {
   },
   "Compilers stay behind": () => {
     expect(textOf(image, "COPY")).toBe("--from=build /out /");
+    expect(texts(build, "RUN").some((text) => text.includes("npm pack"))).toBe(true);
     const installed = texts(image, "RUN").flatMap((text) =>
       [...text.matchAll(/install -y --no-install-recommends ([^&]+?) &&/g)].map(([, packages]) => packages),
     );
