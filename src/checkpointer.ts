@@ -3,7 +3,7 @@ import type { Destination } from "./destination.ts";
 import type { Checkpoint } from "./model.ts";
 
 /** A checkpoint without what only the destination knows. */
-export type Milestone = Omit<Checkpoint, "sink" | "rejectBytes">;
+export type Milestone = Omit<Checkpoint, "sink" | "rejectBytes" | "flaggedBytes">;
 
 /**
  * Saves checkpoints beside the flow of records, one at a time: the destination makes everything before the milestone durable, then the

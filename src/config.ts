@@ -58,13 +58,14 @@ function unknownVariables(env: NodeJS.ProcessEnv): string[] {
   return unknown.map((name) => `${name}: there is no such variable`);
 }
 
-function inputProblems({ files, root, type, verify, origins }: Config): string[] {
+function inputProblems({ files, root, type, contract, dataQualityRules, verify, origins }: Config): string[] {
   const problems: string[] = [];
   const stdin = files.includes("-");
   if (files.length === 0 && root === null) problems.push("nothing to extract: name dump files, - for standard input, or --root DIR");
   if (files.length > 0 && root !== null) problems.push("--root and files: give one or the other");
   if (stdin && files.length > 1) problems.push("-: standard input cannot be extracted together with files");
   if (stdin && verify === "full" && origins.verify !== "default") problems.push("--verify full: standard input can be read only once; use stream");
+  if (dataQualityRules !== null && contract === "topic") problems.push("--data-quality-rules: only for --contract fanout");
   if (files.length > 1 && type !== null) problems.push("--type: only for one file; several are told apart by their names");
   return problems;
 }

@@ -30,6 +30,33 @@ export interface RejectedRecord {
   readonly raw: string;
 }
 
+/** A record that data quality rules skip, or report as more than an information. */
+export interface FlaggedFile {
+  /** Of its files, without an ending: what is safe of its id, so that several records may have the same. */
+  readonly name: string;
+  readonly xml: string;
+  readonly json: string;
+}
+
+/** What data quality rules have found among records on their way to a sink. */
+export interface Flagged {
+  /** Records that are not delivered. */
+  readonly skipped: number;
+  /** JSON objects, one for each value that breaks a rule, each followed by one LF. */
+  readonly violations: Uint8Array;
+  /** The same for each record that is not delivered. */
+  readonly skips: Uint8Array;
+  readonly files: readonly FlaggedFile[];
+  /** Violations by the rule's number among those of the data type; null where they are told by their lines alone. */
+  readonly hits: readonly number[] | null;
+}
+
+/** Bytes of the logs of flagged records. */
+export interface FlaggedBytes {
+  readonly violations: number;
+  readonly skips: number;
+}
+
 /** Records of one data type on their way to a sink. */
 export interface Batch {
   readonly version: string;
@@ -47,7 +74,7 @@ export interface Batch {
 /** What a sink needs to find its place again after a restart; plain JSON, kept in the checkpoint. */
 export type SinkPosition = { readonly [key: string]: number | string };
 
-/** What was counted of one file so far. Conservation: `read` = `written` + `rejected` + `empty`. */
+/** What was counted of one file so far. Conservation: `read` = `written` + `rejected` + `empty` + `skipped`. */
 export interface Counts {
   /** Counted by the splitter, before a record is parsed. */
   readonly read: number;
@@ -56,6 +83,8 @@ export interface Counts {
   readonly rejected: number;
   /** Records that are not objects, such as `<artist/>`; the contract has no message for them. */
   readonly empty: number;
+  /** Records that data quality rules keep back. */
+  readonly skipped: number;
   /** Of `written`: records without a usable id, delivered as `unknown`. */
   readonly unknownIds: number;
 }
@@ -95,6 +124,8 @@ export interface Checkpoint {
   readonly sink: SinkPosition;
   /** Bytes of the rejects file that belong to the records before the point. */
   readonly rejectBytes: number;
+  /** Bytes of the logs of flagged records that belong to the records before the point. */
+  readonly flaggedBytes: FlaggedBytes;
 }
 
 /** Tells whether a path still leads to the very bytes that were seen before; text where numbers may exceed 2^53. */

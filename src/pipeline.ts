@@ -44,7 +44,9 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
         await refuseTooMany(file, tally, batch, destination);
         await destination?.write(batch, signal); // resolves only when the destination has accepted it
         await destination?.reject(batch.rejects);
-        file.onAccepted(tally.add(piece, batch));
+        const flagged = tally.flagged(piece, batch);
+        if (flagged !== null) await destination?.flag(flagged);
+        file.onAccepted(tally.add(piece, batch, flagged));
         if (piece.error !== null) throw piece.error;
         if (piece.end || tally.full) {
           await checkpoints.settle();

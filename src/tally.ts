@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import type { Milestone } from "./checkpointer.ts";
 import { DumpError } from "./errors.ts";
-import type { Batch, Checkpoint, Contract, Counts, DataType, ResumePoint } from "./model.ts";
+import type { Batch, Checkpoint, Contract, Counts, DataType, Flagged, ResumePoint } from "./model.ts";
+import { cutFlagged, wholeFlagged } from "./parse/flagged.ts";
 import type { ParsedPiece } from "./parse/piece-stream.ts";
 import type { FileEnd } from "./sink/sink.ts";
 
@@ -29,7 +30,7 @@ export interface Accepted extends Counts {
 }
 
 const MODULUS = 1n << 256n;
-const NONE: Counts = { read: 0, written: 0, rejected: 0, empty: 0, unknownIds: 0 };
+const NONE: Counts = { read: 0, written: 0, rejected: 0, empty: 0, skipped: 0, unknownIds: 0 };
 /** Before the id in a message body, and between it and the hash. */
 const ID_START = '{"type":"data","id":"'.length;
 const ID_END = '","sha256":"';
@@ -78,6 +79,13 @@ export class Tally {
     };
   }
 
+  /** What rules have found in the part of the piece that the batch is, if anything. */
+  flagged(piece: ParsedPiece, batch: Batch): Flagged | null {
+    if (piece.flagged === null) return null;
+    const bodies = batch.ends.length;
+    return bodies === piece.records ? wholeFlagged(piece.flagged, piece.skipped) : cutFlagged(piece.flagged, bodies);
+  }
+
   /** Fails the file at the reject that is one too many. */
   refuseTooMany(name: string, { rejects }: Batch, rejectsMax: number): void {
     const last = rejects[rejectsMax - this.#counts.rejected];
@@ -88,17 +96,19 @@ export class Tally {
     );
   }
 
-  /** Takes note of what was accepted. */
-  add(piece: ParsedPiece, batch: Batch): Accepted {
+  /** Takes note of what was accepted, `flagged` being what rules found in it. */
+  add(piece: ParsedPiece, batch: Batch, flagged: Flagged | null = null): Accepted {
     const written = batch.ends.length;
     const whole = written === piece.records;
-    const { read, empty, unknownIds } = whole ? piece : { read: written, empty: 0, unknownIds: 0 };
+    const skipped = flagged?.skipped ?? 0;
+    const { read, empty, unknownIds } = whole ? piece : { read: written + skipped, empty: 0, unknownIds: 0 };
     const before = this.#counts;
     this.#counts = {
       read: before.read + read,
       written: before.written + written,
       rejected: before.rejected + batch.rejects.length,
       empty: before.empty + empty,
+      skipped: before.skipped + skipped,
       unknownIds: before.unknownIds + unknownIds,
     };
     this.#digest = (this.#digest + (whole ? BigInt(`0x${piece.digest}`) : digestOf(batch))) % MODULUS;
@@ -109,7 +119,7 @@ export class Tally {
     this.#inflatedOffset = piece.offset + piece.xmlBytes;
     const { dataType, rejects } = batch;
     const { xmlBytes, compressedBytes } = piece;
-    return { dataType, rejects, xmlBytes, compressedBytes, read, written, rejected: rejects.length, empty, unknownIds };
+    return { dataType, rejects, xmlBytes, compressedBytes, read, written, rejected: rejects.length, empty, skipped, unknownIds };
   }
 
   /** The milestone behind the last piece. */
@@ -119,14 +129,15 @@ export class Tally {
 
   /** What consumers are told of the file. */
   end(file: string, complete: boolean): FileEnd {
-    return { file, records: this.#counts.written, complete };
+    return { file, records: this.#counts.written + this.#counts.skipped, complete };
   }
 
   /** Nothing may be lost without a count: what the splitter counted is what became of it. */
   assertConserved(name: string): void {
-    const { read, written, rejected, empty } = this.#counts;
-    if (read === written + rejected + empty) return;
-    throw new DumpError("INTERNAL", `${name}: ${read} records were read, but ${written} written, ${rejected} rejected and ${empty} empty; please report it`);
+    const { read, written, rejected, empty, skipped } = this.#counts;
+    if (read === written + rejected + empty + skipped) return;
+    const became = `${written} written, ${rejected} rejected, ${empty} empty and ${skipped} skipped`;
+    throw new DumpError("INTERNAL", `${name}: ${read} records were read, but ${became}; please report it`);
   }
 
   outcome(how: FileOutcome["how"]): FileOutcome {

@@ -254,6 +254,11 @@ export class Telemetry implements Disposable {
       this.#log.warn({ file: name, rejected }, `⚠️ ${name}: ${formatCount(rejected)} malformed ${rejected === 1 ? "record" : "records"} rejected`);
   }
 
+  /** What data quality rules have found in a file. */
+  qualityReported(text: string): void {
+    this.#log.info(text);
+  }
+
   fileFailed(name: string, error: DumpError): void {
     const file = this.#file(name);
     file.state = "done";

@@ -36,6 +36,14 @@ struct Found {
     is_attribute: bool,
 }
 
+/// One of the rules, by its kind and number.
+#[derive(Clone, Copy)]
+enum Use {
+    Skip(usize),
+    Filter(usize),
+    Rule(usize),
+}
+
 /// An element that fields lead to or through.
 #[derive(Default)]
 struct Step {
@@ -55,8 +63,10 @@ pub struct Checker {
     /// The first step by the name of a record's child.
     first: Vec<Number>,
     id: Option<Id>,
-    /// Fields of skips, filters and rules, in this order.
-    uses: Vec<usize>,
+    /// What looks at each field.
+    uses: Vec<Vec<Use>>,
+    /// The fields of rules, in their order.
+    rule_fields: Vec<usize>,
     /// The values found, by field.
     found: Vec<Vec<Found>>,
     hits: Vec<Hit>,
@@ -67,7 +77,7 @@ impl Checker {
         // An own copy: patterns that threads share make them wait for each other.
         let rules = of.of(data_type).clone();
         let filters: Vec<String> = rules.filters.iter().map(tape_field).collect();
-        let (fields, uses) = numbered(
+        let (fields, numbers) = numbered(
             rules.skips.iter().map(|s| s.field.as_str()).chain(filters.iter().map(String::as_str)).chain(rules.rules.iter().map(|r| r.field.as_str())),
         );
         let mut steps = vec![Step::default()];
@@ -80,7 +90,11 @@ impl Checker {
             first[name as usize] = step;
         }
         let found = vec![Vec::new(); fields.len()];
-        Self { of: of.clone(), steps, first, id: names.intern(b"id"), uses, found, hits: Vec::new(), rules }
+        let kinds = (0..rules.skips.len()).map(Use::Skip).chain((0..rules.filters.len()).map(Use::Filter)).chain((0..rules.rules.len()).map(Use::Rule));
+        let mut uses = vec![Vec::new(); fields.len()];
+        kinds.zip(&numbers).for_each(|(kind, &field)| uses[field].push(kind));
+        let rule_fields = numbers[rules.skips.len() + rules.filters.len()..].to_vec();
+        Self { of: of.clone(), steps, first, id: names.intern(b"id"), uses, rule_fields, found, hits: Vec::new(), rules }
     }
 
     /// Whether these are the rules it was made of.
@@ -96,38 +110,54 @@ impl Checker {
     /// Looks at the record on the tape, which is of `xml`.
     pub fn check(&mut self, tape: &Tape, xml: &[u8]) -> Answer {
         self.hits.clear();
-        if self.uses.is_empty() {
-            return Answer::Clean;
-        }
         self.find(tape, xml);
-        let Self { rules, uses, found, hits, .. } = self;
-        let mut fields = uses.iter().map(|&field| found[field].as_slice());
-        for (skip, found) in rules.skips.iter().zip(&mut fields) {
-            if found.iter().any(|f| skip.contains.is_in(&f.text(xml))) {
-                return Answer::Unsure;
-            }
-        }
-        for (filter, found) in rules.filters.iter().zip(&mut fields) {
-            let changes = |value: &str| match &filter.change {
-                Change::Remove(pattern) => pattern.is_match(value),
-                Change::Nullify(bounds) => bounds.exclude_leading(value),
-            };
-            if found.iter().any(|f| f.value(xml).is_some_and(|value| changes(&value))) {
-                return Answer::Unsure;
-            }
-        }
-        for ((i, rule), found) in rules.rules.iter().enumerate().zip(&mut fields) {
-            if found.is_empty() && matches!(rule.condition, Condition::Required) {
-                hits.push((i, String::new()));
+        let mut answer = Answer::Clean;
+        for (uses, found) in self.uses.iter().zip(&self.found) {
+            if found.is_empty() {
+                let is_required = |kind: &Use| matches!(kind, Use::Rule(i) if matches!(self.rules.rules[*i].condition, Condition::Required));
+                answer = if uses.iter().any(is_required) { Answer::Hits } else { answer };
             }
             for f in found {
-                let value = f.text(xml);
-                if rule.condition.fires(&value) {
-                    hits.push((i, value.into_owned()));
+                let value = f.value(xml);
+                for &kind in uses {
+                    match (self.fires(kind, value.as_deref()), kind) {
+                        (false, _) => {}
+                        (true, Use::Rule(_)) => answer = Answer::Hits,
+                        (true, _) => return Answer::Unsure,
+                    }
                 }
             }
         }
-        if hits.is_empty() { Answer::Clean } else { Answer::Hits }
+        if answer == Answer::Hits {
+            self.report(xml);
+        }
+        answer
+    }
+
+    /// Whether one of the rules says anything of a value.
+    #[inline(always)]
+    fn fires(&self, kind: Use, value: Option<&str>) -> bool {
+        match kind {
+            Use::Skip(i) => self.rules.skips[i].contains.is_in(value.unwrap_or_default()),
+            Use::Filter(i) => value.is_some_and(|value| match &self.rules.filters[i].change {
+                Change::Remove(pattern) => pattern.is_match(value),
+                Change::Nullify(bounds) => bounds.exclude_leading(value),
+            }),
+            Use::Rule(i) => self.rules.rules[i].condition.fires(value.unwrap_or_default()),
+        }
+    }
+
+    /// Takes down what the rules report of the values found, in the order of the rules.
+    #[cold]
+    fn report(&mut self, xml: &[u8]) {
+        for ((i, rule), &field) in self.rules.rules.iter().enumerate().zip(&self.rule_fields) {
+            let found = &self.found[field];
+            if found.is_empty() && matches!(rule.condition, Condition::Required) {
+                self.hits.push((i, String::new()));
+            }
+            let values = found.iter().map(|f| f.value(xml).unwrap_or_default());
+            self.hits.extend(values.filter(|value| rule.condition.fires(value)).map(|value| (i, value.into_owned())));
+        }
     }
 
     /// Finds the values of all fields.
@@ -259,10 +289,5 @@ impl Found {
             }
         };
         (!value.trim_start().is_empty()).then_some(value)
-    }
-
-    /// The same, null being empty text.
-    fn text<'x>(&self, xml: &'x [u8]) -> Cow<'x, str> {
-        self.value(xml).unwrap_or_default()
     }
 }

@@ -164,7 +164,8 @@ impl Parser {
         let id = e.id(xml)?;
         let answer = self.checker.as_mut().map_or(Answer::Clean, |checker| checker.check(&e.tape, xml));
         if answer == Answer::Unsure {
-            return None;
+            self.slow(record, out);
+            return Some(end);
         }
         let need = room(record.len());
         let place = out.place(need);

@@ -1,3 +1,4 @@
+import { readRulesFile } from "../config/rules-file.ts";
 import { type Config, type Flags, resolveExtractConfig } from "../config.ts";
 import { findDumps, toRequest } from "../discogs/plan.ts";
 import type { ExtractReport, ExtractRequest } from "../discogs/request.ts";
@@ -10,8 +11,9 @@ import { renderReport } from "./report.ts";
 /** `deadwax extract`: brings one version's records into a sink; resolves with the exit code. */
 export async function runExtract(files: readonly string[], flags: Flags, context: CommandContext): Promise<number> {
   const config = resolveExtractConfig({ files, flags });
+  const rules = config.dataQualityRules === null ? null : await readRulesFile(config.dataQualityRules);
   const found = await findDumps(config);
-  const request = toRequest(config, found);
+  const request = toRequest(config, found, rules);
   using telemetry = openTelemetry(config, context);
   telemetry.versionsPassedOver(found.passedOver);
   using stop = context.listen(config.drainTimeoutMs, telemetry);

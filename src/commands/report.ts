@@ -9,9 +9,10 @@ export function renderReport(report: ExtractReport, sinkUrl: string): string {
   return [`${report.version} (${report.contract}) into ${hideSecrets(sinkUrl)}, ${outcome}`, ...lines, ""].join("\n");
 }
 
-function renderType(type: string, { read, written, rejected, empty, xmlBytes, seconds, resumedFrom }: TypeReport): string {
+function renderType(type: string, { read, written, rejected, empty, skipped, xmlBytes, seconds, resumedFrom }: TypeReport): string {
   const counts = `${formatCount(read)} read, ${formatCount(written)} written, ${formatCount(rejected)} rejected, ${formatCount(empty)} empty`;
+  const skips = skipped === undefined ? "" : `, ${formatCount(skipped)} skipped`;
   const speed = seconds > 0 ? `, ${formatSpeed(xmlBytes / seconds)}` : "";
   const resumed = resumedFrom === null ? "" : `, resumed at record ${formatCount(resumedFrom.ordinal)}`;
-  return `  ${type.padEnd(8)}  ${counts} in ${formatElapsed(seconds)}${speed}${resumed}`;
+  return `  ${type.padEnd(8)}  ${counts}${skips} in ${formatElapsed(seconds)}${speed}${resumed}`;
 }

@@ -54,6 +54,15 @@ export const OPTIONS = {
     unit: null,
     meaning: "dialect of the message bodies: topic keeps the XML's shape, fanout is normalised",
   },
+  dataQualityRules: {
+    argument: "PATH",
+    schema: text,
+    fallback: null,
+    env: "DATA_QUALITY_RULES",
+    emptyCounts: true,
+    unit: null,
+    meaning: "YAML file of rules that skip, change or report records; only with --contract fanout",
+  },
   sink: {
     argument: "URL",
     schema: sinkUrl,

@@ -1,7 +1,8 @@
+import { join } from "node:path";
 import { fault } from "#fault";
 import type { Destination } from "../destination.ts";
 import { DumpError } from "../errors.ts";
-import { type Checkpoint, type DataType, sameIdentity } from "../model.ts";
+import { type Checkpoint, type Counts, type DataType, sameIdentity } from "../model.ts";
 import type { PieceStream } from "../parse/piece-stream.ts";
 import type { ParsePool } from "../parse/pool.ts";
 import { runFile } from "../pipeline.ts";
@@ -12,7 +13,7 @@ import type { SourceState } from "../state/marker.ts";
 import type { StateStore } from "../state/store.ts";
 import type { FileOutcome } from "../tally.ts";
 import type { Telemetry } from "../telemetry.ts";
-import { holdsCheckpoint, type OpenTypes, openDestination } from "./destination.ts";
+import { holdsCheckpoint, type Logs, type OpenTypes, openDestination } from "./destination.ts";
 import type { ExtractRequest, TypeReport } from "./request.ts";
 
 /** What the files of a run share. */
@@ -21,6 +22,8 @@ export interface RunContext {
   readonly pool: ParsePool;
   readonly sink: Sink;
   readonly store: StateStore | null;
+  /** Handle of the compiled data quality rules. */
+  readonly rules: number | null;
   readonly types: OpenTypes;
   readonly telemetry: Telemetry;
   readonly stopping: AbortSignal;
@@ -37,9 +40,9 @@ export interface FileResult {
 export async function extractFile(input: InputFile, source: SourceState | null, run: RunContext): Promise<FileResult> {
   const { request, pool, sink, store, telemetry, stopping, signal } = run;
   const { name } = input;
-  const folder = outputFolder(sink, request.version) ?? request.stateRoot;
+  const logs = logsOf(run);
   const started = performance.now();
-  const { checkpoint: from, batches, opened, dataType: known } = await resumePoint(input, source, folder, run);
+  const { checkpoint: from, batches, opened, dataType: known } = await resumePoint(input, source, logs, run);
   await using _held = opened ?? nothing;
   const begin = async (dataType: DataType) => {
     if (source === null || store === null) return;
@@ -54,7 +57,13 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
     from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset, compressedBytes: from.resume.compressedOffset },
   );
   let sent = batches;
-  await using pieces = pool.pull(name, { ...sourceOptions(request), path: input.path, dataType: input.dataType, resume: from?.resume ?? null });
+  await using pieces = pool.pull(name, {
+    ...sourceOptions(request),
+    rules: run.rules,
+    path: input.path,
+    dataType: input.dataType,
+    resume: from?.resume ?? null,
+  });
   assertVerified(name, source, pieces);
   // A run with checkpoints goes on to the next one; others, and whatever is broken off, end where they are.
   const stop = () => pieces.stop();
@@ -80,11 +89,11 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
         claim(run, dataType, name);
         if (opened !== null) return opened;
         if (known === null) await begin(dataType);
-        return openDestination(sink, { version: request.version, dataType, contract: request.contract }, folder, null, signal);
+        return openDestination(sink, { version: request.version, dataType, contract: request.contract }, logs, null, signal);
       },
       onAccepted: (accepted) => {
         sent += accepted.written > 0 ? 1 : 0;
-        telemetry.batchWritten(name, accepted, folder !== null);
+        telemetry.batchWritten(name, accepted, logs.rejects !== null);
       },
       assertSame: () => assertVerified(name, source, pieces),
       save:
@@ -104,7 +113,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
     fault("file-saved");
   }
   if (outcome.how !== "stopped") telemetry.fileCompleted(name, seconds);
-  return { outcome, report: toReport(outcome, from, seconds, pool.threads) };
+  return { outcome, report: toReport(outcome, from, seconds, run) };
 }
 
 /** What is read must be what was verified: the opened file, not what its path leads to by now. */
@@ -113,13 +122,29 @@ export function assertVerified(name: string, source: SourceState | null, pieces:
   throw new DumpError("SOURCE_CHANGED", `${name}: changed since it was verified; run again once nothing writes to it`);
 }
 
+/** Where a run keeps what it does not deliver. */
+function logsOf({ request, sink, telemetry }: RunContext): Logs {
+  const { version, rules } = request;
+  const flagged = (dataType: DataType) => {
+    const folder = join(rules?.flaggedRoot ?? ".", "flagged", version, dataType);
+    return { folder, version, dataType, rules: rules?.rules.rules[dataType] ?? [] };
+  };
+  return {
+    rejects: outputFolder(sink, version) ?? request.stateRoot,
+    flagged: rules === null ? null : flagged,
+    onReport: (report) => {
+      if (!report.isClean) telemetry.qualityReported(report.text);
+    },
+  };
+}
+
 const nothing: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
 
 /** The checkpoint to go on from, with the destination opened behind it, and the data type as far as it is known. */
 async function resumePoint(
   input: InputFile,
   source: SourceState | null,
-  folder: string | null,
+  logs: Logs,
   { request, sink, store, types, telemetry, signal }: RunContext,
 ): Promise<{ checkpoint: Checkpoint | null; batches: number; opened: Destination | null; dataType: DataType | null }> {
   const fresh = { checkpoint: null, batches: 0, opened: null, dataType: input.dataType };
@@ -130,7 +155,7 @@ async function resumePoint(
   if (dataType === null) return fresh;
   claim({ types }, dataType, input.name);
   const target = { version: request.version, dataType, contract: request.contract };
-  const opened = await holdsCheckpoint(sink, target, folder, resume.checkpoint, signal);
+  const opened = await holdsCheckpoint(sink, target, logs, resume.checkpoint, signal);
   if (opened === null) {
     telemetry.warned(`${input.name}: ${sink.name} no longer holds what the last checkpoint vouches for; extracting from the first record`);
     return fresh;
@@ -150,9 +175,19 @@ export function sourceOptions({ contract, backend, checkpointRecords, checkpoint
   return { contract, backend, ...native, checkpointRecords: Math.ceil(checkpointRecords / 2), checkpointMs: Math.ceil(checkpointMs / 2) };
 }
 
-function toReport({ counts, xmlBytes, inflatedOffset, digest }: FileOutcome, from: Checkpoint | null, seconds: number, threads: number): TypeReport {
-  const { read, written, rejected, empty } = counts;
-  const inflatedBytes = inflatedOffset - (from?.resume.inflatedOffset ?? 0);
-  const resumedFrom = from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset };
-  return { read, written, rejected, empty, xmlBytes, inflatedBytes, seconds: Math.round(seconds * 1000) / 1000, threads, digest, resumedFrom };
+function toReport({ counts, xmlBytes, inflatedOffset, digest }: FileOutcome, from: Checkpoint | null, seconds: number, run: RunContext): TypeReport {
+  return {
+    ...reportedCounts(counts, run.request),
+    xmlBytes,
+    inflatedBytes: inflatedOffset - (from?.resume.inflatedOffset ?? 0),
+    seconds: Math.round(seconds * 1000) / 1000,
+    threads: run.pool.threads,
+    digest,
+    resumedFrom: from === null ? null : { ordinal: from.ordinal, offset: from.resume.recordOffset },
+  };
+}
+
+/** The counts that a report gives; only rules can skip records. */
+export function reportedCounts({ read, written, rejected, empty, skipped }: Counts, { rules }: Pick<ExtractRequest, "rules">) {
+  return { read, written, rejected, empty, ...(rules === null ? {} : { skipped }) };
 }

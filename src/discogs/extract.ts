@@ -2,14 +2,15 @@ import { fault } from "#fault";
 import { DumpError } from "../errors.ts";
 import { DATA_TYPES, type DataType } from "../model.ts";
 import { ParsePool } from "../parse/pool.ts";
+import { compile } from "../parse/rules.ts";
 import { openSink, outputFolder } from "../sink/index.ts";
 import type { InputFile } from "../source/inputs.ts";
 import { lockRoot } from "../state/lock.ts";
-import type { SourceState } from "../state/marker.ts";
+import { NO_COUNTS, type SourceState } from "../state/marker.ts";
 import { StateStore } from "../state/store.ts";
 import type { Telemetry } from "../telemetry.ts";
 import { OpenTypes } from "./destination.ts";
-import { extractFile, type FileResult, type RunContext } from "./extract-file.ts";
+import { extractFile, type FileResult, type RunContext, reportedCounts } from "./extract-file.ts";
 import { mapBounded } from "./map-bounded.ts";
 import type { ExtractReport, ExtractRequest, TypeReport } from "./request.ts";
 import { ensureSound, verifyStreamed } from "./verify-files.ts";
@@ -38,7 +39,7 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
   let ending: "complete" | "incomplete" | "stopped" | "failed" = "failed";
   try {
     await sink.check(signal);
-    const key = { sink: sink.name, contract, rulesDigest: null };
+    const key = { sink: sink.name, contract, rulesDigest: request.rules?.digest ?? null };
     const store = stateRoot === null ? null : await StateStore.open(stateRoot, version, key, { onWarning: (text) => telemetry.warned(text) });
     // Files are named by version and type, so that two contracts in one folder would overwrite each other.
     const rival = outputFolder(sink, version) === null ? null : (store?.rival() ?? null);
@@ -48,8 +49,9 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
         `${sink.name} holds version ${version} in the ${rival} contract; choose another --sink, or replace it with --force`,
       );
     }
+    using rules = compileRules(request);
     await using pool = new ParsePool({ threads, chunkBytes });
-    const run: RunContext = { request, pool, sink, store, types: new OpenTypes(), telemetry, stopping, signal };
+    const run: RunContext = { request, pool, sink, store, rules: rules?.handle ?? null, types: new OpenTypes(), telemetry, stopping, signal };
     const report = await runVersion(run);
     ending = stopping.aborted ? "stopped" : report.complete || request.verify === "stream" ? "complete" : "incomplete";
     return report;
@@ -62,6 +64,16 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
 }
 
 const noLock: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
+
+/** The rules as the pool takes them, null if there are none. */
+function compileRules({ rules, contract }: ExtractRequest) {
+  if (rules === null) return null;
+  if (contract === "topic")
+    throw new DumpError("CONFIG_INVALID", "data quality rules: only the fanout contract has them; leave them out, or set --contract fanout");
+  const compiled = compile(rules.canonical);
+  if ("handle" in compiled) return compiled;
+  throw new DumpError("CONFIG_INVALID", `data quality rules: ${compiled.join("; ")}`);
+}
 
 async function runVersion(run: RunContext): Promise<ExtractReport> {
   const { request, store, telemetry, stopping } = run;
@@ -96,11 +108,16 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
 async function announce(types: Readonly<Partial<Record<DataType, TypeReport>>>, { request, store, sink, signal }: RunContext): Promise<void> {
   const { version, contract } = request;
   const startedAt = store?.marker.processing_phase.started_at ?? null;
-  const counts = DATA_TYPES.map((type) => [type, types[type]?.written] as const);
+  const counts = DATA_TYPES.map((type) => [type, recordsOf(types[type])] as const);
   if (startedAt === null || counts.some(([, count]) => count === undefined)) return;
   const recordCounts = Object.fromEntries(counts) as Record<DataType, number>;
   await sink.announce({ version, contract, startedAt, recordCounts }, signal);
   fault("version-announced");
+}
+
+/** Records with a message, those that a rule skipped included, as at the end of each file. */
+function recordsOf(type: TypeReport | undefined): number | undefined {
+  return type === undefined ? undefined : type.written + (type.skipped ?? 0);
 }
 
 /** Those of the completed files whose output has been removed since: they are extracted again. */
@@ -185,11 +202,11 @@ async function extractAll(
 }
 
 /** The report of a file that an earlier run has completed. */
-function addKnown(types: Partial<Record<DataType, TypeReport>>, input: InputFile, { store, pool }: RunContext): void {
+function addKnown(types: Partial<Record<DataType, TypeReport>>, input: InputFile, { request, store, pool }: RunContext): void {
   const state = store?.fileState(input.name);
   const dataType = state?.dataType ?? input.dataType;
   if (dataType === null || dataType === undefined) return;
-  const { read, written, rejected, empty } = state?.counts ?? { read: 0, written: 0, rejected: 0, empty: 0 };
+  const counts = reportedCounts(state?.counts ?? NO_COUNTS, request);
   const digest = state?.digest ?? "0".repeat(64);
-  types[dataType] = { read, written, rejected, empty, xmlBytes: 0, inflatedBytes: 0, seconds: 0, threads: pool.threads, digest, resumedFrom: null };
+  types[dataType] = { ...counts, xmlBytes: 0, inflatedBytes: 0, seconds: 0, threads: pool.threads, digest, resumedFrom: null };
 }

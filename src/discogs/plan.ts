@@ -1,4 +1,5 @@
 import { dirname, resolve } from "node:path";
+import type { RulesFile } from "../config/rules-file.ts";
 import type { ServeConfig } from "../config/serve.ts";
 import type { Config } from "../config.ts";
 import { DumpError } from "../errors.ts";
@@ -12,8 +13,8 @@ export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inpu
   return files.length > 0 || root === null ? describeFiles(files, type) : findInputs(root, type);
 }
 
-/** The request of one run, from its settings and the dumps they lead to. */
-export function toRequest(config: Config, { version, inputs }: Inputs): ExtractRequest {
+/** The request of one run, from its settings, the dumps they lead to and the data quality rules they name. */
+export function toRequest(config: Config, { version, inputs }: Inputs, rules: RulesFile | null = null): ExtractRequest {
   const stdin = inputs.some((input) => input.path === null);
   const shared = config.sink === "-";
   const keepsState = !stdin && config.limit === null && openSink(config.sink).resumable;
@@ -21,6 +22,7 @@ export function toRequest(config: Config, { version, inputs }: Inputs): ExtractR
     version,
     inputs,
     contract: config.contract,
+    rules: rules === null ? null : { ...rules, flaggedRoot: config.root ?? config.state ?? dirname(resolve(inputs[0]?.path ?? "./-")) },
     sinkUrl: config.sink,
     stateRoot: keepsState ? stateRoot(config, inputs) : null,
     fetched: false,

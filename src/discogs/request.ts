@@ -1,3 +1,4 @@
+import type { RulesFile } from "../config/rules-file.ts";
 import type { Backend, Contract, DataType, VerifyMode } from "../model.ts";
 import type { InputFile } from "../source/inputs.ts";
 
@@ -15,11 +16,19 @@ export interface ExtractLimits {
   readonly inflateRatioMax: number;
 }
 
+/** Data quality rules of a run. */
+export interface RulesRequest extends RulesFile {
+  /** What they find goes to `flagged/<version>/<type>` below. */
+  readonly flaggedRoot: string;
+}
+
 /** Everything one run needs to know, resolved: nothing in it has a default any more. */
 export interface ExtractRequest {
   readonly version: string;
   readonly inputs: readonly InputFile[];
   readonly contract: Contract;
+  /** Null: records are taken as they are. Only the fanout contract has rules. */
+  readonly rules: RulesRequest | null;
   readonly sinkUrl: string;
   /** Folder of the state marker, or null if this run keeps no state. */
   readonly stateRoot: string | null;
@@ -40,12 +49,14 @@ export interface ExtractRequest {
   readonly limits: ExtractLimits;
 }
 
-/** What became of one file. Conservation: `read` = `written` + `rejected` + `empty`. */
+/** What became of one file. Conservation: `read` = `written` + `rejected` + `empty` + `skipped`. */
 export interface TypeReport {
   readonly read: number;
   readonly written: number;
   readonly rejected: number;
   readonly empty: number;
+  /** Records that data quality rules kept back; only in a run with rules. */
+  readonly skipped?: number;
   /** Bytes of XML that this run parsed. */
   readonly xmlBytes: number;
   /** Bytes that this run inflated, those before the point of resuming included. */

@@ -1,14 +1,16 @@
-import { type Piece, sourceIdentity, stopSource } from "../../native/index.js";
+import { type Flagged as Found, type Piece, sourceIdentity, stopSource } from "../../native/index.js";
 import type { DumpError } from "../errors.ts";
 import type { DataType, FileIdentity, RejectedRecord, ResumePoint } from "../model.ts";
 import { toDumpError } from "./fault.ts";
 import type { Slots } from "./slots.ts";
 
 /** A piece of a file with its bodies at hand. */
-export interface ParsedPiece extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "resume" | "dataType" | "lastId"> {
+export interface ParsedPiece extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "flagged" | "resume" | "dataType" | "lastId"> {
   readonly dataType: DataType | null;
   readonly lastId: string | null;
   readonly rejects: readonly RejectedRecord[];
+  /** What data quality rules have found, if anything. */
+  readonly flagged: Found | null;
   /** How to go on behind this piece, if a checkpoint is due. */
   readonly resume: ResumePoint | null;
   /** Set if the file is at its end because it is broken; the records before the fault are in this piece. */
@@ -95,7 +97,7 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
   }
 
   #open(answer: Piece, slot: number): ParsedPiece {
-    const { fault, own, table, rejects, resume, dataType, lastId, ...piece } = answer;
+    const { fault, own, table, rejects, flagged, resume, dataType, lastId, ...piece } = answer;
     const { name, slots, view } = this.#pulling;
     const memory = own ?? view(slot);
     const n = piece.records;
@@ -107,6 +109,7 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
       dataType: (dataType ?? null) as DataType | null,
       lastId: lastId ?? null,
       rejects: rejects.map((reject) => ({ ...reject, id: reject.id ?? null })),
+      flagged: flagged ?? null,
       resume: resume ? { ...resume, lineForm: resume.lineForm ?? null } : null,
       error: fault ? toDumpError(name, fault) : null,
       body: memory.subarray(0, piece.bytes),

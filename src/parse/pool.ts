@@ -25,12 +25,14 @@ export interface PoolOptions {
 }
 
 /** A file to pull, from its beginning or from a point in it. */
-export interface PullRequest extends Omit<SourceOptions, "chunkBytes" | "path" | "dataType" | "resume"> {
+export interface PullRequest extends Omit<SourceOptions, "chunkBytes" | "path" | "dataType" | "resume" | "rules"> {
   /** Null reads standard input. */
   readonly path: string | null;
   /** Null takes it from the root element. */
   readonly dataType: DataType | null;
   readonly resume: ResumePoint | null;
+  /** Handle of compiled data quality rules. */
+  readonly rules?: number | null;
 }
 
 /** The addon takes no null: what is null is left out. */
@@ -91,10 +93,10 @@ export class ParsePool implements AsyncDisposable {
   }
 
   /** Opens a file and pulls its pieces, in file order. */
-  pull(name: string, { path, dataType, resume, ...options }: PullRequest): PieceStream {
+  pull(name: string, { path, dataType, resume, rules = null, ...options }: PullRequest): PieceStream {
     let handle: number;
     try {
-      const where = given({ path, dataType, resume: resume === null ? null : given(resume) });
+      const where = given({ path, dataType, rules, resume: resume === null ? null : given(resume) });
       handle = openSource({ ...options, ...where, chunkBytes: this.#chunkBytes } as SourceOptions).handle;
     } catch (error) {
       throw openingError(name, error);

@@ -143,7 +143,7 @@ export interface Marker extends RunPhases {
   readonly deadwax: OwnState;
 }
 
-export const NO_COUNTS: Counts = { read: 0, written: 0, rejected: 0, empty: 0, unknownIds: 0 };
+export const NO_COUNTS: Counts = { read: 0, written: 0, rejected: 0, empty: 0, skipped: 0, unknownIds: 0 };
 
 /** A download phase in which nothing has happened. */
 export function pendingDownload(): DownloadPhase {

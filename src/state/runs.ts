@@ -48,7 +48,10 @@ export function withFileState(marker: Marker, file: string, state: FileState): M
   return withActiveRun(marker, { ...run, files: { ...run.files, [file]: state } });
 }
 
-/** The marker with `key`'s run active: the one before is parked, a new one adopts what upstream wrote or starts with nothing. */
+/**
+ * The marker with `key`'s run active: the one before is parked, a new one adopts what upstream wrote or starts with nothing. Other data
+ * quality rules into the same sink replace what was delivered, so that the runs of earlier rules are forgotten; what was verified stays so.
+ */
 export function activateRun(marker: Marker, key: RunKey, now: Date): Marker {
   const name = runName(key);
   const { active, runs } = marker.deadwax;
@@ -60,14 +63,16 @@ export function activateRun(marker: Marker, key: RunKey, now: Date): Marker {
   if (active === name) return withActiveRun(marker, { ...activeRun(marker), lastUsed });
   const { processing_phase, publishing_phase, summary } = marker;
   const before: RunState = { ...activeRun(marker), parked: { processing_phase, publishing_phase, summary } };
-  const target = runs[name] ?? { ...key, lastUsed, files: {}, parked: null };
+  const others = Object.entries({ ...runs, [active]: before }).filter(([other]) => other !== name);
+  const replaced = others.find(([, run]) => isReplacedBy(run, key))?.[1];
+  const target = runs[name] ?? { ...key, lastUsed, files: replaced === undefined ? {} : pendingFiles(replaced), parked: null };
   return {
     ...marker,
     ...(target.parked ?? pendingPhases()),
     deadwax: {
       ...marker.deadwax,
       active: name,
-      runs: newestRuns({ ...runs, [active]: before, [name]: { ...target, lastUsed, parked: null } }),
+      runs: newestRuns({ ...Object.fromEntries(others.filter(([, run]) => !isReplacedBy(run, key))), [name]: { ...target, lastUsed, parked: null } }),
     },
   };
 }
@@ -75,9 +80,18 @@ export function activateRun(marker: Marker, key: RunKey, now: Date): Marker {
 /** The marker with the active run back at its beginning; what was verified stays so. */
 export function restartRun(marker: Marker): Marker {
   const run = activeRun(marker);
-  const files = Object.entries(run.files).map(([name, file]) => [name, pendingFile(file.dataType, file.source)] as const);
   const phases: RunPhases = pendingPhases();
-  return withActiveRun({ ...marker, download_phase: pendingDownload(), ...phases }, { ...run, files: Object.fromEntries(files) });
+  return withActiveRun({ ...marker, download_phase: pendingDownload(), ...phases }, { ...run, files: pendingFiles(run) });
+}
+
+/** Whether what a run has delivered is replaced by what a run of `key` delivers. */
+function isReplacedBy(run: RunState, key: RunKey): boolean {
+  return run.sink === key.sink && run.contract === key.contract && run.rulesDigest !== key.rulesDigest;
+}
+
+/** The files of a run as if no record of them had been read. */
+function pendingFiles(run: RunState): RunState["files"] {
+  return Object.fromEntries(Object.entries(run.files).map(([name, file]) => [name, pendingFile(file.dataType, file.source)] as const));
 }
 
 /** The state of a file of which no record was read. */

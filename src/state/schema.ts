@@ -75,7 +75,9 @@ const phases = {
   }),
 };
 
-const counts = z.strictObject({ read: count, written: count, rejected: count, empty: count, unknownIds: count });
+/** Older markers know no rules, and so nothing of what these keep back or flag. */
+const counts = z.strictObject({ read: count, written: count, rejected: count, empty: count, skipped: count.default(0), unknownIds: count });
+const flaggedBytes = z.strictObject({ violations: count, skips: count }).default({ violations: 0, skips: 0 });
 
 const checkpoint: z.ZodType<Checkpoint> = z.strictObject({
   resume: z.strictObject({
@@ -95,6 +97,7 @@ const checkpoint: z.ZodType<Checkpoint> = z.strictObject({
   digest: sha256,
   sink: z.record(z.string(), z.union([z.number(), z.string()])),
   rejectBytes: count,
+  flaggedBytes,
 });
 
 const file: z.ZodType<FileState> = z.strictObject({

@@ -60,10 +60,11 @@ export function checkpoint(ordinal: number, windowChars = 64): Checkpoint {
     },
     ordinal,
     lastId: String(ordinal * 3),
-    counts: { read: ordinal, written: ordinal - rejected, rejected, empty: 0, unknownIds: 0 },
+    counts: { read: ordinal, written: ordinal - rejected, rejected, empty: 0, skipped: 0, unknownIds: 0 },
     digest: hex(`digest ${ordinal}`),
     sink: { bytes: ordinal * 999, member: "0" },
     rejectBytes: rejected * 321,
+    flaggedBytes: { violations: ordinal * 7, skips: 0 },
   };
 }
 
@@ -94,7 +95,7 @@ export function startOf(dataType: DataType, resumed = false): StateEvent {
 
 /** One file from its start to its end, without rejects. */
 export function wholeFile(dataType: DataType, records = 900): StateEvent[] {
-  const counts = { read: records, written: records, rejected: 0, empty: 0, unknownIds: 0 };
+  const counts = { read: records, written: records, rejected: 0, empty: 0, skipped: 0, unknownIds: 0 };
   return [startOf(dataType), { type: "file-completed", file: fileOf(dataType), counts, digest: hex(`all ${dataType}`), batches: 9 }];
 }
 

@@ -101,7 +101,7 @@ test("a resumed file goes on with its counts, a restarted one begins with none",
 });
 
 test("a completed file has its final counts and no checkpoint", () => {
-  const counts = { read: 6001, written: 6000, rejected: 0, empty: 1, unknownIds: 2 };
+  const counts = { read: 6001, written: 6000, rejected: 0, empty: 1, skipped: 0, unknownIds: 2 };
   const marker = play(opened(), [
     ...begun(),
     startOf("masters"),

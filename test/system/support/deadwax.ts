@@ -17,6 +17,7 @@ export interface TypeReport {
   readonly written: number;
   readonly rejected: number;
   readonly empty: number;
+  readonly skipped?: number;
   readonly xmlBytes: number;
   readonly inflatedBytes: number;
   readonly seconds: number;
@@ -128,6 +129,6 @@ export function lastLine({ stderr }: Pick<Ended, "stderr">): string {
 
 /** Without our own variables, which the program would refuse, and those of the test runner. */
 function cleanEnvironment(): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(DEADWAX_|MAX_WORKERS$|NODE_|VITEST|FORCE_COLOR)/.test(name));
+  const kept = Object.entries(process.env).filter(([name]) => !/^(DEADWAX_|MAX_WORKERS$|DATA_QUALITY_RULES$|NODE_|VITEST|FORCE_COLOR)/.test(name));
   return Object.fromEntries(kept) as Record<string, string>;
 }
