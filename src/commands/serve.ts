@@ -1,6 +1,8 @@
+import { type RulesFile, readRulesFile } from "../config/rules-file.ts";
 import type { ServeConfig, ServeFlags } from "../config/serve.ts";
 import { resolveServeConfig } from "../config.ts";
 import { ServiceBoard } from "../discogs/service-board.ts";
+import { DumpError } from "../errors.ts";
 import { startServer } from "../server/server.ts";
 import { logFormatFor } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
@@ -13,6 +15,7 @@ import { productVersion } from "./version.ts";
 /** `deadwax serve`: the service; resolves with the exit code, which is upstream's: 0 after a signal, 1 after a failed first run. */
 export async function runServe(flags: ServeFlags, context: CommandContext): Promise<number> {
   const config = resolveServeConfig({ flags });
+  const rules = await readRules(config);
   const { stdout } = context;
   const metrics = new Metrics();
   const { logLevel: level, logFile: file, output, healthHost: host, healthPort: port, triggerToken, metricsFormat, contract, threads } = config;
@@ -24,9 +27,19 @@ export async function runServe(flags: ServeFlags, context: CommandContext): Prom
   using stop = context.listen(config.drainTimeoutMs, telemetry);
   await using _server = await startServer({ host, port, token: triggerToken?.reveal() ?? null, metrics: metricsFormat }, board, metrics, telemetry.server);
   const { stopping, signal } = stop;
-  const end = await context.serve(config, { board, telemetry, stopping, signal, productVersion: version });
+  const end = await context.serve(config, { board, rules, telemetry, stopping, signal, productVersion: version });
   telemetry.service.stopped();
   return end === "failed" ? EXIT_CODES.failed.exit : EXIT_CODES.done.exit;
+}
+
+/** To whoever restarts the container every fault of the configuration is a failure. */
+async function readRules({ dataQualityRules: path }: ServeConfig): Promise<RulesFile | null> {
+  if (path === null) return null;
+  try {
+    return await readRulesFile(path);
+  } catch (error) {
+    throw error instanceof DumpError ? new DumpError(error.code, error.message, { cause: error, exit: EXIT_CODES.failed.exit }) : error;
+  }
 }
 
 /** One line for each setting that is there and does nothing. */

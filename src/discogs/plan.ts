@@ -41,8 +41,9 @@ export function toRequest(config: Config, { version, inputs }: Inputs, rules: Ru
 }
 
 /** The request of one run of the service. */
-export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs): ExtractRequest {
+export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs, rules: RulesFile | null): ExtractRequest {
   return {
+    rules: rules === null ? null : { ...rules, flaggedRoot: config.root },
     ...{ version, inputs, contract: config.contract, sinkUrl: config.sinkUrl.reveal(), stateRoot: config.root },
     fetched: true,
     force: false, // the service has told the state

@@ -1,3 +1,4 @@
+import type { RulesFile } from "../config/rules-file.ts";
 import type { ServeConfig } from "../config/serve.ts";
 import { DATA_TYPES } from "../model.ts";
 import { openSink } from "../sink/index.ts";
@@ -22,6 +23,7 @@ export interface ServiceRunContext {
   readonly signal: AbortSignal;
   /** The product's own version, to name itself to the site. */
   readonly productVersion: string;
+  readonly rules: RulesFile | null;
 }
 
 /** `incomplete`: everything that could be was delivered, but with rejects, so that consumers are not told that the version is complete. */
@@ -29,7 +31,7 @@ export type RunOutcome = "complete" | "incomplete" | "stopped";
 
 /** One look for the newest dump, and its publication; what an earlier run has finished is not done again. Throws a `DumpError`. */
 export async function publishNewest(config: ServeConfig, force: boolean, context: ServiceRunContext): Promise<RunOutcome> {
-  const { board, telemetry, stopping, signal } = context;
+  const { board, rules, telemetry, stopping, signal } = context;
   const ended = AbortSignal.any([stopping, signal]);
   board.working(null, "Connecting");
   await reachSink(config, telemetry, ended); // before gigabytes are fetched for nobody
@@ -45,7 +47,7 @@ export async function publishNewest(config: ServeConfig, force: boolean, context
   const { version } = chosen;
   telemetry.siteEvents.versionChosen(version);
   await using _lock = await lockRoot(config.root);
-  const store = await openStore(config, version, telemetry);
+  const store = await openStore(config, version, context);
   const decision = store.decide({ force, files: DATA_TYPES.map((type) => chosen.dumps[type].name) });
   if (decision === "skip") {
     telemetry.service.upToDate(version);
@@ -59,7 +61,7 @@ export async function publishNewest(config: ServeConfig, force: boolean, context
     present.map(({ path }) => path),
     null,
   );
-  const report = await extractLocked(toServeRequest(config, { version, inputs, passedOver: [] }), { stopping, signal, telemetry });
+  const report = await extractLocked(toServeRequest(config, { version, inputs, passedOver: [] }, rules), { stopping, signal, telemetry });
   if (stopping.aborted && !report.complete) return "stopped";
   if (config.keepVersions !== null && report.complete) await removeOldVersions(config.root, config.keepVersions, version, telemetry.siteEvents.warned);
   return report.complete ? "complete" : "incomplete";
@@ -71,8 +73,8 @@ async function reachSink({ sinkUrl }: ServeConfig, telemetry: Telemetry, signal:
   await sink.check(signal);
 }
 
-async function openStore({ root, contract, sinkUrl }: ServeConfig, version: string, telemetry: Telemetry): Promise<StateStore> {
+async function openStore({ root, contract, sinkUrl }: ServeConfig, version: string, { telemetry, rules }: ServiceRunContext): Promise<StateStore> {
   const onWarning = (text: string) => telemetry.warned(text);
-  const key = { sink: openSink(sinkUrl.reveal()).name, contract, rulesDigest: null };
+  const key = { sink: openSink(sinkUrl.reveal()).name, contract, rulesDigest: rules?.digest ?? null };
   return StateStore.open(root, version, key, { onWarning, finished: await readProcessingState(root, onWarning) });
 }

@@ -1,3 +1,4 @@
+import type { RulesFile } from "../config/rules-file.ts";
 import type { ServeConfig } from "../config/serve.ts";
 import { systemClock } from "../telemetry/clock.ts";
 import type { Telemetry } from "../telemetry.ts";
@@ -12,6 +13,7 @@ export interface ServiceContext {
   readonly stopping: AbortSignal;
   readonly signal: AbortSignal;
   readonly productVersion: string;
+  readonly rules: RulesFile | null;
 }
 
 /** Keeps the newest dump published, until it is stopped or its first run has failed. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Connection } from "rabbitmq-client";
+import { Connection, type Consumer } from "rabbitmq-client";
 
 /**
  * What stands behind the broker in an upstream installation, written from its description and importing nothing from `src/`: a table
@@ -24,6 +24,7 @@ export class UpstreamConsumer implements AsyncDisposable {
   readonly deadLetters: string[] = [];
   readonly #rabbit: Connection;
   readonly #contract: "topic" | "fanout";
+  readonly #consumers: Consumer[] = [];
 
   private constructor(url: string, contract: "topic" | "fanout") {
     this.#rabbit = new Connection(url);
@@ -59,6 +60,7 @@ export class UpstreamConsumer implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#consumers.map((consumer) => consumer.close()));
     await this.#rabbit.close();
   }
 
@@ -73,7 +75,9 @@ export class UpstreamConsumer implements AsyncDisposable {
     const consumer = this.#rabbit.createConsumer(
       {
         queue,
-        queueOptions: topic ? { durable: true } : { durable: true, arguments: { "x-queue-type": "quorum", "x-dead-letter-exchange": `${queue}.dlx`, "x-delivery-limit": 20 } },
+        queueOptions: topic
+          ? { durable: true }
+          : { durable: true, arguments: { "x-queue-type": "quorum", "x-dead-letter-exchange": `${queue}.dlx`, "x-delivery-limit": 20 } },
         exchanges: [{ exchange, type: topic ? "topic" : "fanout", durable: true }],
         queueBindings: [{ queue, exchange, routingKey: topic ? type : "" }],
         qos: { prefetchCount: PREFETCH },
@@ -82,6 +86,7 @@ export class UpstreamConsumer implements AsyncDisposable {
       async (message) => this.#take(type, message.messageId ?? "", message.body as Buffer | Record<string, unknown>),
     );
     consumer.on("error", () => {});
+    this.#consumers.push(consumer);
     await new Promise<void>((resolve) => {
       consumer.once("ready", () => resolve());
     });

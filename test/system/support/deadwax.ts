@@ -43,6 +43,8 @@ export interface StartOptions {
   readonly stdin?: "ignore" | "pipe" | number;
   /** Arguments of node itself. */
   readonly node?: readonly string[];
+  /** Its standard output is a log that is looked at while it runs. */
+  readonly heard?: boolean;
   /** A command that runs the program, such as strace. */
   readonly under?: readonly string[];
 }
@@ -53,13 +55,20 @@ export class Running {
   readonly ended: Promise<Ended>;
   readonly startedMs = performance.now();
   #stderr = "";
+  #stdout = "";
   readonly #waiting = new Set<() => void>();
+  readonly #isHeard: boolean;
 
-  constructor(args: readonly string[], { cwd, env = {}, stdin = "ignore", node = [], under = [] }: StartOptions = {}) {
+  constructor(args: readonly string[], { cwd, env = {}, stdin = "ignore", node = [], under = [], heard = false }: StartOptions = {}) {
+    this.#isHeard = heard;
     const [command = "", ...rest] = [...under, process.execPath, ...node, CLI, ...args];
     this.child = spawn(command, rest, { cwd, env: { ...cleanEnvironment(), ...env }, stdio: [stdin, "pipe", "pipe"] });
     const out: Buffer[] = [];
-    this.child.stdout?.on("data", (bytes: Buffer) => out.push(bytes));
+    this.child.stdout?.on("data", (bytes: Buffer) => {
+      out.push(bytes);
+      if (this.#isHeard) this.#stdout += bytes.toString();
+      this.#wake();
+    });
     this.child.stderr?.on("data", (bytes: Buffer) => {
       this.#stderr += bytes.toString();
       this.#wake();
@@ -82,6 +91,23 @@ export class Running {
 
   kill(signal: NodeJS.Signals): void {
     this.child.kill(signal);
+  }
+
+  /** What a service has logged so far, if it was started to be heard. */
+  get log(): string {
+    return this.#stdout;
+  }
+
+  /** Resolves with the match once standard output, the log of a service, holds a text; fails if the program ends without it. */
+  async logs(text: RegExp): Promise<RegExpExecArray> {
+    for (;;) {
+      const found = text.exec(this.#stdout);
+      if (found !== null) return found;
+      if (!this.isRunning) throw new Error(`the program ended without logging ${text} (exit ${this.child.exitCode}): ${this.#stdout.slice(-3000)}${this.#stderr}`);
+      await new Promise<void>((resolve) => {
+        this.#waiting.add(resolve);
+      });
+    }
   }
 
   /** Resolves once standard error holds a text; fails if the program ends without it. */
@@ -129,6 +155,8 @@ export function lastLine({ stderr }: Pick<Ended, "stderr">): string {
 
 /** Without our own variables, which the program would refuse, and those of the test runner. */
 function cleanEnvironment(): Record<string, string> {
-  const kept = Object.entries(process.env).filter(([name]) => !/^(DEADWAX_|MAX_WORKERS$|DATA_QUALITY_RULES$|NODE_|VITEST|FORCE_COLOR)/.test(name));
+  const own = /^(DEADWAX_|MAX_WORKERS$|DATA_QUALITY_RULES$|AMQP_|RABBITMQ_|DISCOGS_|HEALTH_PORT$|LOG_LEVEL$)/;
+  const others = /^(NODE_|VITEST|FORCE_COLOR|https?_proxy$)/i;
+  const kept = Object.entries(process.env).filter(([name]) => !own.test(name) && !others.test(name));
   return Object.fromEntries(kept) as Record<string, string>;
 }
