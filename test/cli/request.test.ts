@@ -18,7 +18,6 @@ describe("the request", () => {
     const request = await requestOf([], {
       root,
       contract: "fanout",
-      fetched: false,
       sink: "file:o",
       force: true,
       verify: "full",
@@ -41,6 +40,7 @@ describe("the request", () => {
     expect(rest).toEqual({
       version: "20260801",
       contract: "fanout",
+      fetched: false,
       sinkUrl: "file:o",
       stateRoot: root,
       force: true,
