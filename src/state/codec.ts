@@ -53,12 +53,19 @@ export function serialiseMarker(marker: Marker): string {
   if (!valid.success) {
     throw new DumpError("INTERNAL", `state marker of version ${marker.current_version} would be invalid: ${firstIssue(valid.error)}`);
   }
-  const { markerVersion, ...rest } = valid.data.deadwax;
-  const text = JSON.stringify({ ...valid.data, deadwax: { markerVersion, checksum: checksumOf(valid.data), ...rest } }, null, 2);
+  const data: Marker = JSON.parse(JSON.stringify(valid.data, leaveOutUnused));
+  const { markerVersion, ...rest } = data.deadwax;
+  const text = JSON.stringify({ ...data, deadwax: { markerVersion, checksum: checksumOf(data), ...rest } }, null, 2);
   if (Buffer.byteLength(text) >= MARKER_BYTES_MAX) {
     throw new DumpError("INTERNAL", `state marker of version ${marker.current_version} would be larger than ${MARKER_BYTES_MAX} bytes`);
   }
   return `${text}\n`;
+}
+
+/** Without data quality rules a marker is what it was before there were any, and an older deadwax opens it. */
+function leaveOutUnused(key: string, value: unknown): unknown {
+  const isUnused = key === "skipped" ? value === 0 : key === "flaggedBytes" && isObject(value) && value["violations"] === 0 && value["skips"] === 0;
+  return isUnused ? undefined : value;
 }
 
 type Checked = Exclude<ReadResult, { kind: "fresh" }> | string;

@@ -6,7 +6,7 @@ import { readMarker, serialiseMarker } from "../../src/state/codec.ts";
 import { decide, pendingFiles, resumeInfo } from "../../src/state/decide.ts";
 import { MARKER_BYTES_MAX, type Marker, newMarker } from "../../src/state/marker.ts";
 import { activateRun } from "../../src/state/runs.ts";
-import { checkpoint, FILES, fileOf, hex, opened, play, realisticMarker, source, TOPIC, VERSION } from "./samples.ts";
+import { begun, checkpoint, FILES, fileOf, hex, opened, play, realisticMarker, source, startOf, TOPIC, VERSION } from "./samples.ts";
 import { readAsUpstream } from "./upstream-reader.ts";
 
 const NOW = new Date("2026-03-01T01:02:03.004Z");
@@ -199,4 +199,11 @@ test("any bytes and any JSON give a result", () => {
     { requiredKeys: [] },
   );
   fc.assert(fc.property(marker, (json) => kinds.includes(readMarker(bytesOf(JSON.stringify(json)), VERSION, NOW).kind)));
+});
+
+test("keeps what rules have skipped and flagged", () => {
+  const saved = checkpoint(5000);
+  const flagged = { ...saved, counts: { ...saved.counts, written: saved.counts.written - 7, skipped: 7 }, flaggedBytes: { violations: 0, skips: 99 } };
+  const marker = play(opened(), [...begun(), startOf("labels"), { type: "progress", file: fileOf("labels"), checkpoint: flagged, batches: 50 }]);
+  expect(read(serialiseMarker(marker))).toStrictEqual(marker);
 });

@@ -232,9 +232,9 @@ test("reprocess begins the active run again and keeps what was verified", () => 
   expect(pendingFiles(back, FILES)).toEqual(FILES.slice(1));
 });
 
-test("another sink, contract or rules starts afresh and the first one finds its place again", () => {
+test("another sink or contract starts afresh and the first one finds its place again", () => {
   const first = play(opened(), [...begun(), ...wholeFile("artists"), startOf("labels"), progress(5000)]);
-  for (const change of [{ sink: "file:elsewhere" }, { contract: "fanout" as const }, { rulesDigest: hex("rules") }]) {
+  for (const change of [{ sink: "file:elsewhere" }, { contract: "fanout" as const }]) {
     const second = activateRun(first, { ...TOPIC, ...change }, new Date(at(70)));
     expect(pendingFiles(second, FILES)).toEqual(FILES);
     expect(resumeInfo(second, LABELS, source("labels"))).toEqual({ kind: "fresh", reason: null });
@@ -255,4 +255,21 @@ test("the runs that were not used for the longest time are forgotten", () => {
   expect(marker.deadwax.runs).toHaveProperty([marker.deadwax.active ?? ""]);
   const setBack = activateRun(marker, { ...TOPIC, sink: "file:late" }, new Date(0));
   expect(setBack.deadwax.runs).toHaveProperty([setBack.deadwax.active ?? ""]);
+});
+
+test("other rules into the same sink forget what the earlier ones delivered, and keep what was verified", () => {
+  const rules = (n: string) => ({ ...FANOUT, rulesDigest: hex(n) });
+  const first = play(opened(FANOUT), [...begun(), ...wholeFile("artists"), startOf("labels"), progress(5000)]);
+  const second = activateRun(first, rules("a"), new Date(at(60)));
+  expect(Object.values(second.deadwax.runs)).toHaveLength(1);
+  expect(decide(second, { force: false })).toBe("continue");
+  expect(pendingFiles(second, FILES)).toEqual(FILES);
+  expect(fileState(second, LABELS)).toMatchObject({ status: "pending", checkpoint: null, source: source("labels") });
+  expect(resumeInfo(second, LABELS, source("labels"))).toEqual({ kind: "fresh", reason: null });
+  // Back to the first: nothing of it is believed, since the sink holds what the second has delivered.
+  const back = activateRun(play(second, wholeFile("artists")), FANOUT, new Date(at(90)));
+  expect(pendingFiles(back, FILES)).toEqual(FILES);
+  // Another sink is another matter.
+  const elsewhere = { ...rules("b"), sink: "file:elsewhere" };
+  expect(Object.values(activateRun(first, elsewhere, new Date(at(60))).deadwax.runs)).toHaveLength(2);
 });
