@@ -16,6 +16,7 @@ import { createSinkEvents } from "./telemetry/sink-events.ts";
 import { createSiteEvents } from "./telemetry/site-events.ts";
 
 const BAR_PERIOD_MS = 200;
+const STALL_AFTER_MS = 120_000;
 const STALL_CHECK_PERIOD_MS = 1_000;
 
 /** What was counted of one file in this run. */
@@ -50,6 +51,8 @@ export interface TelemetryOptions extends LogOptions {
   readonly clock?: Clock;
   /** Of a service: what is logged is counted there too, and types that stand still are told of. */
   readonly metrics?: Metrics;
+  /** A type without a record for so long stands still; two minutes if not given. */
+  readonly stallAfterMs?: number;
 }
 
 /** How a run stands, for whoever asks from outside; null: not in this run. */
@@ -98,7 +101,7 @@ export class Telemetry implements Disposable {
     this.#log = createLogger(options, this.#screen, this.#clock);
     this.#metrics = options.metrics ?? null;
     this.#progress = new Progress(this.#clock);
-    this.#activity = new Activity(this.#clock);
+    this.#activity = new Activity(this.#clock, options.stallAfterMs ?? STALL_AFTER_MS);
     this.#failures = new Failures(this.#log, this.#metrics);
     this.sinkEvents = createSinkEvents(this.#log, this.#metrics);
     this.siteEvents = createSiteEvents(this.#log, this.#metrics, this.#clock);

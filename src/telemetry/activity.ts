@@ -1,21 +1,20 @@
 import { DATA_TYPES, type DataType } from "../model.ts";
 import type { Clock } from "./clock.ts";
 
-/** A type without a record for so long stands still. */
-export const STALL_AFTER_MS = 120_000;
-
 /**
  * When each data type last had a record in this run, and which stand still. A type is open from its first record until its file ends; an
- * open one that has had none for {@link STALL_AFTER_MS} is stalled until the next one.
+ * open one that has had none for the time to stall is stalled until the next one.
  */
 export class Activity {
   readonly #clock: Clock;
+  readonly #stallAfterMs: number;
   readonly #lastAt = new Map<DataType, number>();
   readonly #open = new Set<DataType>();
   readonly #stalled = new Set<DataType>();
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, stallAfterMs: number) {
     this.#clock = clock;
+    this.#stallAfterMs = stallAfterMs;
   }
 
   /** A new run: nothing is known of any type. */
@@ -46,7 +45,7 @@ export class Activity {
 
   /** The types that stand still since the last time this was asked. */
   newlyStalled(): DataType[] {
-    const found = DATA_TYPES.filter((type) => this.#open.has(type) && !this.#stalled.has(type) && this.#silentMs(type) >= STALL_AFTER_MS);
+    const found = DATA_TYPES.filter((type) => this.#open.has(type) && !this.#stalled.has(type) && this.#silentMs(type) >= this.#stallAfterMs);
     for (const type of found) this.#stalled.add(type);
     return found;
   }

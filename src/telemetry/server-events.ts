@@ -23,13 +23,13 @@ export class ServerEvents {
 
   /** `isTriggerOpen`: there is no token, so that whoever reaches the port can start a run. */
   listening(host: string, port: number, isTriggerOpen: boolean): void {
-    this.#log.info({ host, port }, `🏥 Health server listening on ${host}:${port}`);
+    this.#log.info({ host, port }, `🏥 Health server listening on ${address(host, port)}`);
     if (isTriggerOpen) this.#log.warn({ port }, `⚠️ POST /trigger takes requests from whoever reaches port ${port}: set a token to close it`);
   }
 
   /** The port cannot be had. */
   unavailable(host: string, port: number, reason: string): void {
-    this.#log.error({ host, port }, `❌ Health server cannot listen on ${host}:${port} (${reason}); going on without it`);
+    this.#log.error({ host, port }, `❌ Health server cannot listen on ${address(host, port)} (${reason}); going on without it`);
   }
 
   served(path: LabelValue<"path">, status: number): void {
@@ -63,4 +63,8 @@ export class ServerEvents {
     this.#evictedUntold = 0;
     this.#evictionToldAt = this.#clock.now();
   }
+}
+
+function address(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

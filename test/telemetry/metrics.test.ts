@@ -173,6 +173,26 @@ describe("a stall", () => {
     expect(lines.filter((line) => line.includes("Stalled"))).toHaveLength(2);
   });
 
+  it("comes after as long as is asked for", () => {
+    const patient = new Telemetry({
+      level: "debug",
+      format: "text",
+      output: { write: (text) => lines.push(text) },
+      bar: false,
+      clock,
+      metrics,
+      stallAfterMs: 5_000,
+    });
+    patient.runStarted(run);
+    patient.batchWritten("f", batch);
+    clock.advance(4_000);
+    expect(patient.snapshot.stalled).toEqual([]);
+    clock.advance(2_000);
+    expect(patient.snapshot.stalled).toEqual(["artists"]);
+    patient.runEnded("stopped");
+    expect(patient.snapshot.stalled).toEqual([]);
+  });
+
   it("is none of a file that has ended, nor of a run that has", async () => {
     telemetry.runStarted(run);
     telemetry.batchWritten("f", batch);
