@@ -80,7 +80,16 @@ test(`${KILLS} kills of the service: nothing is lost, and what comes again stays
     }
     expect(new Set(consumer.controls.map(({ type, from }) => `${type} ${from}`))).toEqual(new Set(TYPES.map((type) => `file_complete ${type}`)));
   }
-  figure("crashloop rabbitmq", { seed: random.seed, kills, killsBeforeCheckpoint: beforeCheckpoint, xmlBytes, interval: INTERVAL, window: WINDOW, bound, ...tally });
+  figure("crashloop rabbitmq", {
+    seed: random.seed,
+    kills,
+    killsBeforeCheckpoint: beforeCheckpoint,
+    xmlBytes,
+    interval: INTERVAL,
+    window: WINDOW,
+    bound,
+    ...tally,
+  });
   expect(tally.lost).toBe(0);
   expect(tally.duplicatesMax).toBeLessThanOrEqual(bound);
   expect(kills).toBe(KILLS);

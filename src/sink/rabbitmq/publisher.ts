@@ -1,4 +1,5 @@
 import type { Channel, Connection, Envelope, ReturnedMessage } from "rabbitmq-client";
+import { fault } from "#fault";
 import { DumpError, systemCode } from "../../errors.ts";
 import type { SinkEvents } from "../sink.ts";
 import type { Condition } from "./condition.ts";
@@ -171,6 +172,7 @@ export class Publisher implements AsyncDisposable {
       }
     }
     if (messages === 0) return;
+    fault("message-confirmed");
     this.#channelsLost = 0;
     this.#clock.reset();
     this.#shared.window.give(messages, bytes);

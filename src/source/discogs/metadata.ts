@@ -2,6 +2,7 @@
 import { constants } from "node:fs";
 import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
+import { fault } from "#fault";
 import { systemCode } from "../../errors.ts";
 import { unreadable } from "../unreadable.ts";
 import { replaceFile } from "./durable-file.ts";
@@ -57,6 +58,7 @@ export class Metadata {
   async set(name: string, dump: KnownDump): Promise<void> {
     this.#dumps.set(name, dump);
     await this.#save();
+    fault("metadata-saved");
   }
 
   async delete(name: string): Promise<void> {

@@ -3,6 +3,7 @@ import { createHash, type Hash } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { fault } from "#fault";
 import { diskFault } from "./disk-space.ts";
 import { replaceFile, syncFolder } from "./durable-file.ts";
 import { readPublishedName } from "./published-name.ts";
@@ -118,7 +119,9 @@ export class PartFile implements AsyncDisposable {
     await this.#try(async () => {
       await this.#handle.sync();
       await this.#handle.close();
+      fault("download-synced");
       await rename(this.path, this.#final);
+      fault("download-renamed");
       await rm(`${this.path}.json`, { force: true });
       await syncFolder(dirname(this.path));
     });

@@ -103,7 +103,8 @@ export class Running {
     for (;;) {
       const found = text.exec(this.#stdout);
       if (found !== null) return found;
-      if (!this.isRunning) throw new Error(`the program ended without logging ${text} (exit ${this.child.exitCode}): ${this.#stdout.slice(-3000)}${this.#stderr}`);
+      if (!this.isRunning)
+        throw new Error(`the program ended without logging ${text} (exit ${this.child.exitCode}): ${this.#stdout.slice(-3000)}${this.#stderr}`);
       await new Promise<void>((resolve) => {
         this.#waiting.add(resolve);
       });
