@@ -103,7 +103,7 @@ function buildProgram(finish: (code: number) => void): Command {
 
   withOptions(program.command("validate").option("--serve", "those of serve; so does any flag that only serve has"), { ...SERVE_OPTIONS, ...OPTIONS })
     .description("check the settings of extract, or of serve, and print them; touches neither dumps nor network")
-    .action((flags: Typed<ValidateFlags>) => finish(runValidate(expand(flags), context)));
+    .action(async (flags: Typed<ValidateFlags>) => finish(await runValidate(expand(flags), context)));
 
   const generate = program.command("generate").description("write a synthetic dump");
   for (const [key, { argument, fallback, meaning }] of Object.entries(GENERATE_OPTIONS)) {

@@ -65,9 +65,15 @@ function inputProblems({ files, root, type, contract, dataQualityRules, verify, 
   if (files.length > 0 && root !== null) problems.push("--root and files: give one or the other");
   if (stdin && files.length > 1) problems.push("-: standard input cannot be extracted together with files");
   if (stdin && verify === "full" && origins.verify !== "default") problems.push("--verify full: standard input can be read only once; use stream");
-  if (dataQualityRules !== null && contract === "topic") problems.push("--data-quality-rules: only for --contract fanout");
+  if (dataQualityRules !== null && contract === "topic")
+    problems.push(`${named("dataQualityRules", origins)}: only for the fanout contract; give --contract fanout, or no rules`);
   if (files.length > 1 && type !== null) problems.push("--type: only for one file; several are told apart by their names");
   return problems;
+}
+
+/** The flag or the variable that a setting came from. */
+function named(key: OptionKey, origins: Config["origins"]): string {
+  return origins[key] === "env" ? envOf(key) : flagOf(key);
 }
 
 function settle(config: Config, problems: readonly string[]): Config {

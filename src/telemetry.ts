@@ -34,6 +34,7 @@ export interface WrittenBatch {
   readonly read: number;
   readonly written: number;
   readonly empty: number;
+  readonly skipped?: number;
   readonly unknownIds: number;
   /** Records that a data quality rule has left out. */
   readonly skipped?: number;
@@ -217,12 +218,18 @@ export class Telemetry implements Disposable {
     file.rejected += batch.rejects.length;
     file.xmlBytes += batch.xmlBytes;
     file.compressedBytes = batch.compressedBytes;
+    if (batch.skipped !== undefined && batch.skipped > 0) this.#skipped(name, batch.skipped);
     for (const { id, offset, kind, message } of batch.rejects) {
       this.#log[rejectsKept ? "debug" : "warn"](
         { file: name, id, offset, kind },
         `⏭️ ${name}: record ${id ?? "without id"} at byte ${offset} rejected (${kind}): ${message}`,
       );
     }
+  }
+
+  /** Which ones stands in a file, and in the report of the data quality rules. */
+  #skipped(name: string, records: number): void {
+    this.#log.debug({ file: name, skipped: records }, `⏭️ ${name}: data quality rules skip ${formatCount(records)} ${records === 1 ? "record" : "records"}`);
   }
 
   checkpointSaved(name: string, position: RecordPosition): void {

@@ -1,5 +1,6 @@
 import { flagOf, type Option, type OptionTable, variablesOf } from "../config/option.ts";
 import { envOf, OPTION_KEYS, OPTIONS, type OptionKey, optionOf } from "../config/options.ts";
+import { readRulesFile } from "../config/rules-file.ts";
 import { hideSecrets } from "../config/secrets.ts";
 import type { ServeFlags } from "../config/serve.ts";
 import { SERVE_KEYS, SERVE_OPTIONS } from "../config/serve-options.ts";
@@ -20,12 +21,13 @@ interface Line {
   readonly name: string;
 }
 
-/** `deadwax validate`: shows the resolved settings and where each came from; touches neither dumps nor network. */
-export function runValidate({ serve = false, ...flags }: ValidateFlags, context: CommandContext): number {
+/** `deadwax validate`: checks the settings and the rules file they name, and shows where each came from; touches neither dumps nor network. */
+export async function runValidate({ serve = false, ...flags }: ValidateFlags, context: CommandContext): Promise<number> {
   const typed = Object.keys(flags);
   const isServe = serve || typed.some((key) => !Object.hasOwn(OPTIONS, key));
   refuseForeign(isServe ? SERVE_OPTIONS : OPTIONS, typed, isServe ? "serve" : "extract");
-  const { lines, isJson } = isServe ? serveLines(flags, context) : extractLines(flags);
+  const { lines, isJson, rulesPath } = isServe ? serveLines(flags, context) : extractLines(flags);
+  if (rulesPath !== null) await readRulesFile(rulesPath);
   if (isJson) {
     context.stdout.write(`${JSON.stringify(Object.fromEntries(lines.map(({ key, ...line }) => [key, line])))}\n`);
   } else {
@@ -42,14 +44,14 @@ function extractLines(flags: Flags) {
     const from = config.origins[key];
     return { key, value: printable(config, key), from, name: from === "env" ? envOf(key) : from };
   });
-  return { lines, isJson: config.output === "json" };
+  return { lines, isJson: config.output === "json", rulesPath: config.dataQualityRules };
 }
 
 function serveLines(flags: ServeFlags, { stderr }: CommandContext) {
   const config = resolveServeConfig({ flags });
   writeWarnings(config, stderr);
   const lines = SERVE_KEYS.map((key, index): Line => ({ key, ...(config.settings[index] as Omit<Line, "key">) }));
-  return { lines, isJson: config.output === "json" };
+  return { lines, isJson: config.output === "json", rulesPath: config.dataQualityRules };
 }
 
 /** A flag of the other command would say nothing. */

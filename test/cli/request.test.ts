@@ -41,6 +41,7 @@ describe("the request", () => {
       version: "20260801",
       contract: "fanout",
       fetched: false,
+      rules: null,
       sinkUrl: "file:o",
       stateRoot: root,
       force: true,

@@ -7,12 +7,18 @@ import { addChildren, type JsonObject, type JsonValue, usableId } from "./value.
 
 /** What a record is in the fanout contract, or null where it is not an object. */
 export function fanoutRecord(element: Element, dataType: DataType): { id: string | null; record: JsonObject } | null {
+  const parsed = parsedRecord(element);
+  if (parsed !== null) normalise(parsed.record, dataType);
+  return parsed;
+}
+
+/** The same before anything is normalised: what rules look at. */
+export function parsedRecord(element: Element): { id: string | null; record: JsonObject } | null {
   const record = fanoutValue(element);
   if (!(record instanceof Map)) return null;
   const attributeId = record.get("@id");
   const id = usableId(attributeId === undefined ? record.get("id") : attributeId);
   if (attributeId !== undefined) record.delete("id");
-  normalise(record, dataType);
   return { id, record };
 }
 

@@ -140,7 +140,7 @@ interface Refused {
 test.each<[string, Refused, string]>([
   ["an empty variable", { variable: "" }, "DATA_QUALITY_RULES=: give a value that is not empty"],
   ["a file that is not there", { path: "/nowhere/rules.yaml" }, "data quality rules /nowhere/rules.yaml: it cannot be read (ENOENT)"],
-  ["the topic contract", { contract: "topic" }, "--data-quality-rules: only for --contract fanout"],
+  ["the topic contract", { contract: "topic" }, "--data-quality-rules: only for the fanout contract; give --contract fanout, or no rules"],
 ])("%s is refused before anything is done", async (_, { path = rules, contract = "fanout", variable }, problem) => {
   const { out, state } = place("refused");
   const args = [dumpPath(dump, "artists"), "--sink", `file:${out}`, "--state", state, "--contract", contract];

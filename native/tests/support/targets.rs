@@ -1,6 +1,9 @@
 //! The entry points for fuzzing: the first eight bytes choose, the rest is the input.
 
+use std::sync::{Arc, LazyLock};
+
 use deadwax_native::limits::Limits;
+use deadwax_native::rules::{self, Rules};
 
 use super::checks::{self, Check};
 use super::gzips;
@@ -15,10 +18,26 @@ fn split_off(data: &[u8]) -> Option<(Rng, &[u8])> {
     (!input.is_empty()).then(|| (Rng::new(u64::from_le_bytes(*choice)), input))
 }
 
-/// A document through both readers.
+/// Rules of every kind, over names that inputs are likely to have.
+static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
+    let lists = r#"{"skips": [{"field": "name", "contains": "A", "reason": "r"}],
+        "filters": [{"field": "artists.artist.0.name", "remove_matching": "x"}, {"field": "year", "nullify_when": {"below": 1900}}],
+        "rules": [{"name": "a", "field": "id", "condition": {"type": "required"}, "severity": "error"},
+            {"name": "b", "field": "sublabels.label.#text", "condition": {"type": "length", "max": 3}, "severity": "info"},
+            {"name": "c", "field": "formats.format.@name", "condition": {"type": "enum", "values": ["", "x"]}, "severity": "warning"},
+            {"name": "d", "field": "title", "condition": {"type": "regex", "pattern": "\\s"}, "severity": "info"}]}"#;
+    let lists: serde_json::Value = serde_json::from_str(lists).expect("JSON");
+    let each = |kind: &str| ["artists", "labels", "masters", "releases"].map(|name| (name.to_owned(), lists[kind].clone()));
+    let object = |kind: &str| serde_json::Value::Object(each(kind).into_iter().collect());
+    let file = serde_json::json!({"skip_records": object("skips"), "filters": object("filters"), "rules": object("rules")});
+    Arc::new(rules::compile(&file.to_string()).expect("sound rules"))
+});
+
+/// A document through both readers, without and with rules.
 pub fn records(data: &[u8]) -> Check {
-    let Some((_, xml)) = split_off(data) else { return Ok(()) };
-    checks::fast_equals_definition(xml, Limits::default())
+    let Some((mut rng, xml)) = split_off(data) else { return Ok(()) };
+    checks::fast_equals_definition(xml, Limits::default())?;
+    checks::rules_do_not_depend_on_the_way(xml, &RULES, 1 + rng.below(300))
 }
 
 /// A document cut by the splitter, and by pieces of any size.
