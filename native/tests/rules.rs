@@ -280,7 +280,12 @@ fn some_rules(rng: &mut Rng) -> Value {
     let mut file = json!({"skip_records": {}, "filters": {}, "rules": {}});
     for data_type in DataType::ALL {
         let skips = (0..rng.few(2)).map(|_| json!({"field": rng.pick(FIELDS), "contains": rng.pick(TEXTS), "reason": rng.pick(TEXTS)}));
-        file["skip_records"][data_type.as_str()] = skips.collect();
+        let mut skips: Vec<Value> = skips.collect();
+        if rng.one_in(4) {
+            // Something in every third id, so that there is something to agree about.
+            skips.push(json!({"field": if data_type.has_attribute_id() { "@id" } else { "id" }, "contains": "7", "reason": "seven"}));
+        }
+        file["skip_records"][data_type.as_str()] = skips.into();
         let filters = (0..rng.few(2)).map(|_| match rng.below(2) {
             0 => json!({"field": rng.pick(FIELDS), "remove_matching": rng.pick(PATTERNS)}),
             _ => json!({"field": rng.pick(FIELDS), "nullify_when": {"below": number(rng)}}),
