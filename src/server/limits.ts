@@ -18,8 +18,8 @@ export const LIMITS = {
   socketsMax: 64,
   /** Those that come at the same moment are read once before that; beyond so many they are not. */
   socketsBurstMax: 256,
-  /** A connection that has been open for less may still be about to send its first request, and is not closed while there is another. */
-  newcomerGraceMs: 250,
+  /** A connection that is younger may still be about to send its first request, and a request that is younger is not slow. */
+  graceMs: 250,
   /** Time for answers under way when the server closes. */
   closeTimeoutMs: 1_000,
 } as const;

@@ -16,8 +16,8 @@ export class Sockets {
   readonly #onChange: (open: number, evicted: number) => void;
   /** Longest idle first; with the moment of the connection while there has been no request, else `SERVED`. */
   readonly #idle = new Map<Socket, number>();
-  /** With the number of their requests that are not answered yet, longest first. */
-  readonly #busy = new Map<Socket, number>();
+  /** Longest busy first; with the moment since when they are, and the number of their requests that are not answered yet. */
+  readonly #busy = new Map<Socket, { readonly since: number; requests: number }>();
   #isScheduled = false;
 
   /** `onChange`: told how many are open, and how many of them were just closed to make room. */
@@ -43,14 +43,18 @@ export class Sockets {
 
   requestBegan(socket: Socket): void {
     this.#idle.delete(socket);
-    this.#busy.set(socket, (this.#busy.get(socket) ?? 0) + 1);
+    const busy = this.#busy.get(socket);
+    if (busy === undefined) this.#busy.set(socket, { since: performance.now(), requests: 1 });
+    else busy.requests += 1;
   }
 
   requestEnded(socket: Socket): void {
-    const requests = this.#busy.get(socket);
-    if (requests === undefined) return; // closed meanwhile
-    if (requests > 1) this.#busy.set(socket, requests - 1);
-    else if (this.#busy.delete(socket) && !socket.destroyed) this.#idle.set(socket, SERVED);
+    const busy = this.#busy.get(socket);
+    if (busy === undefined) return; // closed meanwhile
+    busy.requests -= 1;
+    if (busy.requests > 0) return;
+    this.#busy.delete(socket);
+    if (!socket.destroyed) this.#idle.set(socket, SERVED);
   }
 
   /** Behind the reading of this turn, and of the next: `setImmediate` runs once reading is over, and the newcomers are read for the first time in the turn behind it. */
@@ -77,11 +81,16 @@ export class Sockets {
     }
     if (evicted > 0) this.#onChange(this.open, evicted);
   }
-  /** The longest idle one; where only newcomers are idle, the one that has been busy for longest: a request that is as slow as an attacker's. */
+  /**
+   * The longest idle one. Where that is a newcomer, all idle ones are: then the longest busy one, if its request is as slow as an
+   * attacker's, who would otherwise keep everybody out with one byte a second.
+   */
   #oldest(): Socket | undefined {
+    const now = performance.now();
     const [[idle, cameAt = SERVED] = []] = this.#idle;
-    const [busy] = this.#busy.keys();
-    const isNewcomer = performance.now() - cameAt < LIMITS.newcomerGraceMs;
-    return isNewcomer ? (busy ?? idle) : (idle ?? busy);
+    const [[busy, { since } = { since: now }] = []] = this.#busy;
+    const isSlow = now - since >= LIMITS.graceMs;
+    const isNewcomer = now - cameAt < LIMITS.graceMs;
+    return idle === undefined || (isNewcomer && isSlow) ? (busy ?? idle) : idle;
   }
 }
