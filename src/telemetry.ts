@@ -294,8 +294,7 @@ export class Telemetry implements Disposable {
     this[Symbol.dispose]();
     this.#activity.close();
     for (const file of this.#files.values()) if (file.state !== "done") file.state = "waiting"; // nothing is extracted any more
-    this.#metrics?.unset("sinkConnected", {}); // a run closes its sink
-    this.#metrics?.set("sinkBlocked", {}, 0);
+    this.sinkEvents.closed(); // with the run
     if (how === "complete") this.#log.info("🏁 Extraction complete");
     else if (how === "stopped") this.#log.warn("🛑 Stopped before the end");
     else if (how === "incomplete") this.#log.warn("⚠️ Extraction incomplete");

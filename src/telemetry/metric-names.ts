@@ -52,7 +52,7 @@ export const METRICS = {
   checkpoints: counter("deadwax_checkpoints_total", ["type"], "Checkpoints saved in the state marker."),
   filesCompleted: counter("deadwax_files_completed_total", ["type"], "Files brought to their end."),
   sinceRecord: gauge("deadwax_since_last_record_seconds", ["type"], "Time since the last record of a type in this run.", "once known"),
-  stalled: gauge("deadwax_stalled", ["type"], "1 while a type that is being extracted has had no record for two minutes."),
+  stalled: gauge("deadwax_stalled", ["type"], "1 while a type that is being extracted has had no record for too long, two minutes if not told otherwise."),
 
   messagesConfirmed: counter("deadwax_messages_confirmed_total", [], "Messages that the broker has confirmed."),
   confirmedBytes: counter("deadwax_confirmed_bytes_total", [], "Bytes of the bodies that the broker has confirmed."),

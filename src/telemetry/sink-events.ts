@@ -21,6 +21,12 @@ export function createSinkEvents(log: Logger, metrics: Metrics | null) {
       metrics?.set("sinkBlocked", {}, 0); // a broker tells a new connection anew that it is blocked
       log.info("🔗 Connected to the sink");
     },
+    /** No sink is open any more: it is neither connected nor lost. */
+    closed(): void {
+      connection.isLost = false;
+      metrics?.unset("sinkConnected", {});
+      metrics?.set("sinkBlocked", {}, 0);
+    },
     blocked(reason: string): void {
       metrics?.set("sinkBlocked", {}, 1);
       log.warn({ reason }, `⏸️ The sink takes nothing for now: ${reason}`);

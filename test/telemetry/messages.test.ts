@@ -44,6 +44,7 @@ function tellAll(telemetry: Telemetry, clock: FakeClock): void {
   sinkEvents.unblocked();
   sinkEvents.resent(7, "nacked");
   sinkEvents.confirmed(2000, 1_000_000);
+  sinkEvents.closed();
 
   siteEvents.listingFetched(20, 5);
   siteEvents.versionChosen("20260801");
