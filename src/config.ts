@@ -1,5 +1,5 @@
-import { variableNames } from "./config/option.ts";
-import { envOf, OPTIONS, type Values } from "./config/options.ts";
+import { flagOf, variableNames } from "./config/option.ts";
+import { envOf, OPTIONS, type OptionKey, type Values } from "./config/options.ts";
 import { type FlagsOf, type Origin, resolveTable } from "./config/resolve.ts";
 import { composeServeConfig, type ServeConfig, type ServeFlags } from "./config/serve.ts";
 import { SERVE_OPTIONS } from "./config/serve-options.ts";

@@ -34,7 +34,6 @@ export interface WrittenBatch {
   readonly read: number;
   readonly written: number;
   readonly empty: number;
-  readonly skipped?: number;
   readonly unknownIds: number;
   /** Records that a data quality rule has left out. */
   readonly skipped?: number;

@@ -4,6 +4,7 @@ import { resolveServeConfig } from "../config.ts";
 import { ServiceBoard } from "../discogs/service-board.ts";
 import { DumpError } from "../errors.ts";
 import { startServer } from "../server/server.ts";
+import { watchDisk } from "../telemetry/disk.ts";
 import { logFormatFor } from "../telemetry/log.ts";
 import { Metrics } from "../telemetry/metrics.ts";
 import type { TextOutput } from "../telemetry/screen.ts";
@@ -19,7 +20,9 @@ export async function runServe(flags: ServeFlags, context: CommandContext): Prom
   const { stdout } = context;
   const metrics = new Metrics();
   const { logLevel: level, logFile: file, output, healthHost: host, healthPort: port, triggerToken, metricsFormat, contract, threads } = config;
-  using telemetry = new Telemetry({ level, format: output ?? logFormatFor(stdout), file, output: stdout, bar: false, metrics });
+  const stallAfterMs = config.stallSeconds * 1000;
+  using telemetry = new Telemetry({ level, format: output ?? logFormatFor(stdout), file, output: stdout, bar: false, metrics, stallAfterMs });
+  watchDisk(metrics, config.root);
   const version = await productVersion();
   telemetry.service.started({ version, contract, threads });
   for (const warning of config.warnings) telemetry.warned(warning);

@@ -71,6 +71,7 @@ export async function publishNewest(config: ServeConfig, force: boolean, context
 async function reachSink({ sinkUrl }: ServeConfig, telemetry: Telemetry, signal: AbortSignal): Promise<void> {
   await using sink = openSink(sinkUrl.reveal(), telemetry.sinkEvents);
   await sink.check(signal);
+  telemetry.sinkEvents.closed(); // until the dump is there
 }
 
 async function openStore({ root, contract, sinkUrl }: ServeConfig, version: string, { telemetry, rules }: ServiceRunContext): Promise<StateStore> {

@@ -10,18 +10,23 @@ import { TABLES } from "./tables.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PATH = `${ROOT}README.md`;
-const DOCUMENTS = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/design.md"];
+const SERVICE = `${ROOT}docs/service.md`;
+const DOCUMENTS = [
+  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/design.md", "docs/service.md"],
+  ...["docs/container-security.md", "docs/dockerfile-standards.md"],
+];
 
 it.each(Object.keys(TABLES))("the table of %s is what the code says; DOCS_UPDATE=1 writes it anew", (name) => {
-  const readme = readFileSync(PATH, "utf8");
+  const path = name === "metrics" ? SERVICE : PATH;
+  const document = readFileSync(path, "utf8");
   const place = new RegExp(`(<!-- table: ${name} -->\n)(?:\\|.*\n)*(<!-- end -->)`);
   const expected = TABLES[name]?.() ?? "";
   if (process.env["DOCS_UPDATE"] === "1")
     writeFileSync(
-      PATH,
-      readme.replace(place, (_, before, after) => `${before}${expected}\n${after}`),
+      path,
+      document.replace(place, (_, before, after) => `${before}${expected}\n${after}`),
     );
-  expect(place.exec(readFileSync(PATH, "utf8"))?.[0]).toBe(`<!-- table: ${name} -->\n${expected}\n<!-- end -->`);
+  expect(place.exec(readFileSync(path, "utf8"))?.[0]).toBe(`<!-- table: ${name} -->\n${expected}\n<!-- end -->`);
 });
 
 it("has one row for every kind of sink", () => {

@@ -7,6 +7,7 @@ import { OPTIONS } from "../../src/config/options.ts";
 import { SERVE_OPTIONS } from "../../src/config/serve-options.ts";
 import { FILE_KEYS } from "../../src/config/settings-file.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
+import { metricsTable } from "./metrics-table.ts";
 
 /** The tables of the README as the code has them, by the name that stands before each. */
 export const TABLES: Readonly<Record<string, () => string>> = {
@@ -18,6 +19,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   errors,
   exits,
   rejects,
+  metrics: metricsTable,
 };
 
 function optionsOf(options: OptionTable): string {
