@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::contract::DataType;
-use crate::judge::{Hit, item_number, pointer};
+use crate::judge::{Hit, Hits, item_number, pointer};
 use crate::names::{Id, Names};
 use crate::rules::{Change, Condition, Filter, Rules, TypeRules, numbered};
 use crate::shapes::Content;
@@ -15,7 +15,7 @@ use crate::tape::{Node, Tape};
 use crate::text;
 
 /// Number of a step or of a field.
-type Number = u16;
+type Number = u32;
 const NONE: Number = Number::MAX;
 
 /// What becomes of a record.
@@ -69,7 +69,7 @@ pub struct Checker {
     rule_fields: Vec<usize>,
     /// The values found, by field.
     found: Vec<Vec<Found>>,
-    hits: Vec<Hit>,
+    hits: Hits,
 }
 
 impl Checker {
@@ -94,7 +94,7 @@ impl Checker {
         let mut uses = vec![Vec::new(); fields.len()];
         kinds.zip(&numbers).for_each(|(kind, &field)| uses[field].push(kind));
         let rule_fields = numbers[rules.skips.len() + rules.filters.len()..].to_vec();
-        Self { of: of.clone(), steps, first, id: names.intern(b"id"), uses, rule_fields, found, hits: Vec::new(), rules }
+        Self { of: of.clone(), steps, first, id: names.intern(b"id"), uses, rule_fields, found, hits: Hits::default(), rules }
     }
 
     /// Whether these are the rules it was made of.
@@ -104,7 +104,7 @@ impl Checker {
 
     /// What the rules report of the record checked last, rule by rule, value by value.
     pub fn hits(&self) -> &[Hit] {
-        &self.hits
+        self.hits.as_slice()
     }
 
     /// Looks at the record on the tape, which is of `xml`.
@@ -153,10 +153,10 @@ impl Checker {
         for ((i, rule), &field) in self.rules.rules.iter().enumerate().zip(&self.rule_fields) {
             let found = &self.found[field];
             if found.is_empty() && matches!(rule.condition, Condition::Required) {
-                self.hits.push((i, String::new()));
+                self.hits.push(i, "");
             }
             let values = found.iter().map(|f| f.value(xml).unwrap_or_default());
-            self.hits.extend(values.filter(|value| rule.condition.fires(value)).map(|value| (i, value.into_owned())));
+            values.filter(|value| rule.condition.fires(value)).for_each(|value| self.hits.push(i, &value));
         }
     }
 

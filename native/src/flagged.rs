@@ -10,6 +10,9 @@ use crate::tree::{Map, Value};
 /// Longest name of a record's files without their endings, in bytes: file systems take 255.
 const FILE_NAME_BYTES_MAX: usize = 200;
 
+/// Bytes of a record beyond which it is not kept as files; its lines name them all the same.
+pub const KEPT_BYTES_MAX: usize = 16 << 20;
+
 /// A record as it is kept beside the logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FlaggedFile {
@@ -59,7 +62,7 @@ impl Flagged {
     }
 
     /// Takes down a record that is skipped.
-    pub fn skip(&mut self, bodies: u32, id: &str, skip: &Skip, value: &str, kept: &Kept) {
+    pub fn skip(&mut self, bodies: u32, id: &str, skip: &Skip, value: &str, kept: Option<&Kept>) {
         self.stamp();
         let file = file_name(id);
         line(
@@ -74,7 +77,9 @@ impl Flagged {
                 ("xml_file", &format!("{file}.xml")),
             ],
         );
-        self.keep(file, kept);
+        if let Some(kept) = kept {
+            self.keep(file, kept);
+        }
         self.mark(bodies, true);
     }
 
@@ -132,9 +137,9 @@ impl Kept<'_> {
     }
 }
 
-/// Whether a record with these violations is kept.
-pub fn keeps_record(rules: &TypeRules, hits: &[Hit]) -> bool {
-    hits.iter().any(|(i, _)| rules.rules[*i].severity != Severity::Info)
+/// Whether a record with these violations is kept as files.
+pub fn keeps_record(rules: &TypeRules, hits: &[Hit], record: &[u8]) -> bool {
+    record.len() <= KEPT_BYTES_MAX && hits.iter().any(|(i, _)| rules.rules[*i].severity != Severity::Info)
 }
 
 /// Appends an object with text members, in the order given, and a LF.
@@ -303,7 +308,7 @@ mod tests {
         let mut flagged = Flagged::default();
         let kept = Kept { name: b"label", parsed: &map, filtered: &map };
         let skip = Skip { field: "n".to_owned(), contains: crate::rules::Contains::new(""), reason: "r\"".to_owned() };
-        flagged.skip(3, "1", &skip, "v\n", &kept);
+        flagged.skip(3, "1", &skip, "v\n", Some(&kept));
         let file = &flagged.files[0];
         assert_eq!(file.xml, r#"<label id="1&quot;">a&lt;b<e></e><n></n><n>it&apos;s</n><n k="&amp;"></n></label>"#);
         let json = "{\n  \"#text\": \"a<b\",\n  \"@id\": \"1\\\"\",\n  \"e\": {},\n  \"l\": [],\n  \"n\": [\n    null,\n    \"it's\",\n    {\n      \"@k\": \"&\"\n    }\n  ]\n}";

@@ -5,8 +5,49 @@
 use crate::rules::{Change, Condition, Filter, TypeRules};
 use crate::tree::{Map, Value};
 
-/// A value that broke a rule: the rule's number, and the value.
+/// Bytes of a value that are reported.
+const VALUE_BYTES_MAX: usize = 1 << 20;
+/// Bytes of reported values of one record, and those counted for each of them on top: a giant record full of broken rules is not
+/// to become a giant log.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+const HIT_BYTES: usize = 256;
+
+/// A value that broke a rule: the rule's number, and the value, cut if it is very long.
 pub type Hit = (usize, String);
+
+/// What rules report of one record, as much of it as is kept.
+#[derive(Default)]
+pub struct Hits {
+    list: Vec<Hit>,
+    bytes: usize,
+}
+
+impl Hits {
+    pub fn clear(&mut self) {
+        self.list.clear();
+        self.bytes = 0;
+    }
+
+    pub fn push(&mut self, rule: usize, value: &str) {
+        if self.bytes < RECORD_BYTES_MAX {
+            self.list.push((rule, cut(value)));
+            self.bytes += HIT_BYTES + value.len().min(VALUE_BYTES_MAX);
+        }
+    }
+
+    pub fn as_slice(&self) -> &[Hit] {
+        &self.list
+    }
+}
+
+/// As much of a value as is reported.
+fn cut(value: &str) -> String {
+    let mut end = value.len().min(VALUE_BYTES_MAX);
+    while !value.is_char_boundary(end) {
+        end -= 1;
+    }
+    value[..end].to_owned()
+}
 
 /// The values of a field: dots lead into objects, arrays are taken item by item. Null is empty text, objects are no values.
 pub fn values<'a>(map: &'a Map, field: &str) -> Vec<&'a str> {
@@ -35,7 +76,7 @@ pub fn values<'a>(map: &'a Map, field: &str) -> Vec<&'a str> {
 pub fn skip(rules: &TypeRules, map: &Map) -> Option<Hit> {
     rules.skips.iter().enumerate().find_map(|(i, skip)| {
         let value = values(map, &skip.field).into_iter().find(|value| skip.contains.is_in(value))?;
-        Some((i, value.to_owned()))
+        Some((i, cut(value)))
     })
 }
 
@@ -100,14 +141,14 @@ fn remove_from(map: &mut Map, key: &str, matches: impl Fn(&str) -> bool) {
 }
 
 /// All that rules report, rule by rule, each value by value.
-pub fn violations(rules: &TypeRules, map: &Map) -> Vec<Hit> {
-    let mut hits = Vec::new();
+pub fn violations(rules: &TypeRules, map: &Map) -> Hits {
+    let mut hits = Hits::default();
     for (i, rule) in rules.rules.iter().enumerate() {
         let values = values(map, &rule.field);
         if values.is_empty() && matches!(rule.condition, Condition::Required) {
-            hits.push((i, String::new()));
+            hits.push(i, "");
         }
-        hits.extend(values.into_iter().filter(|value| rule.condition.fires(value)).map(|value| (i, value.to_owned())));
+        values.into_iter().filter(|value| rule.condition.fires(value)).for_each(|value| hits.push(i, value));
     }
     hits
 }

@@ -7,7 +7,7 @@ use crate::check::{Answer, Checker};
 use crate::contract::{Contract, DataType};
 use crate::emit::{Emitter, room};
 use crate::fault::{Code, Fault, Kind};
-use crate::flagged::{Kept, keeps_record};
+use crate::flagged::{KEPT_BYTES_MAX, Kept, keeps_record};
 use crate::judge;
 use crate::names::NAME_BYTES_MAX;
 use crate::packed::{Output, Reject};
@@ -202,7 +202,7 @@ impl Parser {
     fn flag(&self, record: &[u8], id: &str, out: &mut Output) {
         let Some(checker) = &self.checker else { return };
         let (rules, hits) = (&checker.rules, checker.hits());
-        let parsed = if keeps_record(rules, hits) { tree::parse(record, self.data_type, self.contract) } else { Record::Empty };
+        let parsed = if keeps_record(rules, hits, record) { tree::parse(record, self.data_type, self.contract) } else { Record::Empty };
         let kept = match &parsed {
             Record::Object { map, .. } => Some(Kept { name: self.data_type.record_name(), parsed: map, filtered: map }),
             Record::Empty => None,
@@ -266,20 +266,22 @@ impl Parser {
         let Some(rules) = self.checker.as_ref().map(|checker| &checker.rules) else { return true };
         let name = self.data_type.record_name();
         if let Some((skip, value)) = judge::skip(rules, map) {
-            out.flagged.skip(out.bodies, id, &rules.skips[skip], &value, &Kept { name, parsed: map, filtered: map });
+            let kept = (record.len() <= KEPT_BYTES_MAX).then_some(Kept { name, parsed: map, filtered: map });
+            out.flagged.skip(out.bodies, id, &rules.skips[skip], &value, kept.as_ref());
             return false;
         }
         judge::filter(rules, map);
         let hits = judge::violations(rules, map);
+        let hits = hits.as_slice();
         if hits.is_empty() {
             return true;
         }
-        let parsed = if keeps_record(rules, &hits) { tree::parse(record, self.data_type, self.contract) } else { Record::Empty };
+        let parsed = if keeps_record(rules, hits, record) { tree::parse(record, self.data_type, self.contract) } else { Record::Empty };
         let kept = match &parsed {
             Record::Object { map: parsed, .. } => Some(Kept { name, parsed, filtered: map }),
             Record::Empty => None,
         };
-        out.flagged.violations(out.bodies, id, rules, &hits, kept.as_ref());
+        out.flagged.violations(out.bodies, id, rules, hits, kept.as_ref());
         true
     }
 

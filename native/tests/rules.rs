@@ -332,3 +332,21 @@ fn the_fast_path_equals_the_definition() {
     eprintln!("{} skipped, {} violations", skipped.get(), violations.get());
     assert!(skipped.get() > 0 && violations.get() > 0, "there was something to agree about");
 }
+
+#[test]
+fn a_giant_record_does_not_become_a_giant_log() {
+    let rule = |field: &str| json!({"name": "r", "field": field, "condition": {"type": "length", "min": 1, "max": 2}, "severity": "error"});
+    let rules = json!({"rules": {"releases": [rule("a"), rule("b")]}});
+    let many = "<a/>".repeat(200_000);
+    let long = format!("<b>{}</b>", "\u{e9}".repeat(1 << 20));
+    let giant = outcome(DataType::Releases, &format!("<release id=\"1\">{long}{many}</release><release id=\"2\">{long}</release>"), &rules);
+    let lines = giant.violations.len();
+    assert!((10_000..200_000).contains(&lines), "{lines} lines");
+    let last: Value = serde_json::from_str(&giant.violations[lines - 1]).expect("JSON");
+    assert_eq!(last["record_id"], "2");
+    assert_eq!(last["field_value"].as_str().map(str::len), Some(1 << 20));
+    assert_eq!(giant.files.len(), 2);
+    let larger = format!("<release id=\"3\"><b>{}</b></release>", "x".repeat(17 << 20));
+    let larger = outcome(DataType::Releases, &larger, &rules);
+    assert_eq!((larger.violations.len(), larger.files.len(), larger.bodies.len()), (1, 0, 1));
+}

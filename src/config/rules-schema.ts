@@ -9,7 +9,11 @@ const RULES_MAX = 1_000;
 /** Most values of one `enum`. */
 const ENUM_VALUES_MAX = 10_000;
 
+/** Longest field. */
+const FIELD_CHARS_MAX = 1_000;
+
 const text = z.string({ error: "give text, in quotes if it looks like anything else" });
+const field = text.max(FIELD_CHARS_MAX);
 const number = z.number({ error: "give a number" });
 const size = z.int({ error: "give a whole number" }).nonnegative("give a number of at least 0");
 
@@ -27,11 +31,11 @@ const condition = z.discriminatedUnion(
   { error: "give a condition with a type: range, required, regex, length or enum" },
 );
 
-const skip = z.object({ field: text, contains: text, reason: text });
+const skip = z.object({ field, contains: text, reason: text });
 
 const filter = z
   .object({
-    field: text,
+    field,
     remove_matching: text.nullish(),
     nullify_when: z
       .object({ type: z.literal("range", { error: "give range" }), below: number.nullish(), above: number.nullish() })
@@ -42,7 +46,7 @@ const filter = z
 
 const rule = z.object({
   name: text,
-  field: text,
+  field,
   condition,
   severity: z.enum(["error", "warning", "info"], { error: "give error, warning or info" }),
 });
