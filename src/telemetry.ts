@@ -265,7 +265,7 @@ export class Telemetry implements Disposable {
 
   /** What data quality rules have found in a file. */
   qualityReported(text: string): void {
-    this.#log.info(text);
+    this.#log.info(text.trimEnd());
   }
 
   fileFailed(name: string, error: DumpError): void {

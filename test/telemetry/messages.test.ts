@@ -31,6 +31,7 @@ function tellAll(telemetry: Telemetry, clock: FakeClock): void {
   telemetry.batchWritten("f", batch);
   telemetry.checkpointSaved("f", { ordinal: 3, offset: 600 });
   telemetry.stateDiscarded("marker", "torn", null);
+  telemetry.qualityReported("📊 Data Quality Report for discogs_20260801:\n  artists: 1 errors\n");
   telemetry.fileCompleted("f", 2);
   telemetry.fileFailed("f", error);
   telemetry.stopRequested("SIGTERM");
