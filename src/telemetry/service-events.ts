@@ -83,7 +83,7 @@ export class ServiceEvents {
   }
 
   stopped(): void {
-    this.#log.info("✅ Service stopped");
+    this.#log.info("🛑 Service stopped");
   }
 }
 
