@@ -81,6 +81,14 @@ describe("the image", () => {
       expect((await inImage("sh", "-c", `command -v ${name}`)).stdout).toBe(`/usr/local/bin/${name}\n`);
   });
 
+  it("is upstream's extractor: its flags, its exit codes", async () => {
+    const env = { AMQP_CONNECTION: "amqp://127.0.0.1:1" };
+    const started = (...args: string[]) => new Contained(image, folder, { args, env }).ended;
+    expect(await started("--source", "musicbrainz")).toMatchObject({ code: 2, stderr: expect.stringContaining("musicbrainz") });
+    expect(await started("rustextractor", "--unknown")).toMatchObject({ code: 2, stderr: expect.stringContaining("--unknown") });
+    expect(await new Contained(image, folder, {}).ended).toMatchObject({ code: 1, stderr: expect.stringContaining("AMQP_CONNECTION") });
+  });
+
   it("extracts a dump in its data folder", async () => {
     const counts = ["artists", "labels", "masters", "releases"].flatMap((type) => [`--${type}`, String(RECORDS)]);
     expect(await inImage("deadwax", "generate", ...counts, "--out", "/discogs-data")).toMatchObject({ code: 0, stderr: "" });

@@ -5,6 +5,10 @@
 # BASE and RUST in the environment name other images to start from, such as the Dockerfile's own where a registry can be reached.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+[ -e dist/cli.js ] || {
+  echo "dist/cli.js is missing: run npm ci first"
+  exit 1
+}
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/deadwax-test/container
 tag=localhost/deadwax:test
 

@@ -1,13 +1,13 @@
-import { execFileSync } from "node:child_process";
 import { chownSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { portOf, startProjectBroker } from "../deploy/broker.ts";
-import { type DumpSite, serveDumps } from "../deploy/dump-site.ts";
 import { UpstreamConsumer } from "../service/upstream-consumer.ts";
 import { freePort } from "../services/process.ts";
 import type { Broker } from "../services/rabbitmq.ts";
+import { ScriptedServer } from "../source/discogs/scripted-server.ts";
+import { makeDump } from "../system/support/dumps.ts";
 import { Contained, openImage } from "./image.ts";
 
 const TYPES = ["artists", "labels", "masters", "releases"] as const;
@@ -20,16 +20,14 @@ const STOPPED_WITHIN_MS = 10_000;
 
 const image = openImage();
 const folder = mkdtempSync(join(tmpdir(), "deadwax-container-"));
-const cli = new URL("../../dist/cli.js", import.meta.url).pathname;
 const published = join(folder, "published");
-let site: DumpSite;
+let site: ScriptedServer;
 let broker: Broker;
 let data: string;
 
 beforeAll(async () => {
-  const counts = TYPES.flatMap((type) => [`--${type}`, String(COUNTS[type])]);
-  execFileSync(process.execPath, [cli, "generate", ...counts, "--out", published], { stdio: "ignore" });
-  site = await serveDumps(published);
+  await makeDump(published, COUNTS);
+  site = (await ScriptedServer.start()).serveSite(published);
   broker = await startProjectBroker();
 });
 
@@ -62,7 +60,7 @@ describe("the image as a service", () => {
   ] as const)("publishes a dump by the %s contract, is healthy, and stops on SIGTERM", async (contract, args, broking) => {
     await using consumer = await UpstreamConsumer.start(broker.address.amqp, contract);
     const port = await freePort();
-    const env = { ...broking(), HEALTH_PORT: String(port), DEADWAX_SOURCE_URL: site.url, DEADWAX_ALLOW_PRIVATE_SOURCES: "true", DEADWAX_GAP_MS: "0" };
+    const env = { ...broking(), HEALTH_PORT: String(port), DEADWAX_SOURCE_URL: site.baseUrl, DEADWAX_ALLOW_PRIVATE_SOURCES: "true", DEADWAX_GAP_MS: "0" };
     const service = new Contained(image, data, { args, env });
     running = service;
     await expect.poll(() => passes(port), { timeout: HEALTHY_WITHIN_MS, interval: 200, message: service.output }).toBe(true);
@@ -87,7 +85,7 @@ describe("the image as a service", () => {
       AMQP_CONNECTION: `amqp://discogsography:discogsography@127.0.0.1:${portOf(broker)}/%2F`,
       HEALTH_PORT: "0",
       MAX_WORKERS: "1", // one file after the other, so that the stop comes long before the last one
-      DEADWAX_SOURCE_URL: site.url,
+      DEADWAX_SOURCE_URL: site.baseUrl,
       DEADWAX_ALLOW_PRIVATE_SOURCES: "true",
       DEADWAX_GAP_MS: "0",
     };

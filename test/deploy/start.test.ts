@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,15 +5,14 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UpstreamConsumer } from "../service/upstream-consumer.ts";
 import { freePort } from "../services/process.ts";
 import type { Broker } from "../services/rabbitmq.ts";
+import { ScriptedServer } from "../source/discogs/scripted-server.ts";
+import { makeDump } from "../system/support/dumps.ts";
 import { portOf, startProjectBroker } from "./broker.ts";
 import { overlay, type Project, readCompose, serviceOf } from "./compose.ts";
-import { ROOT } from "./dockerfile.ts";
-import { type DumpSite, serveDumps } from "./dump-site.ts";
 import { ServiceProcess } from "./service-process.ts";
 
 const TYPES = ["artists", "labels", "masters", "releases"] as const;
 const RECORDS = 300;
-const VERSION = "20260801";
 const ARRIVED_WITHIN_MS = 60_000;
 const BROKER_WITHIN_MS = 180_000;
 
@@ -30,13 +28,12 @@ const DEPLOYMENTS: readonly (readonly [string, Project, string, "topic" | "fanou
 
 const folder = mkdtempSync(join(tmpdir(), "deadwax-deploy-"));
 const published = join(folder, "published");
-let site: DumpSite;
+let site: ScriptedServer;
 let broker: Broker;
 
 beforeAll(async () => {
-  const counts = TYPES.flatMap((type) => [`--${type}`, String(RECORDS)]);
-  execFileSync(process.execPath, [join(ROOT, "dist/cli.js"), "generate", ...counts, "--out", published, "--version", VERSION], { stdio: "ignore" });
-  site = await serveDumps(published);
+  await makeDump(published, Object.fromEntries(TYPES.map((type) => [type, RECORDS])));
+  site = (await ScriptedServer.start()).serveSite(published);
   broker = await startProjectBroker();
 }, BROKER_WITHIN_MS);
 
@@ -52,7 +49,7 @@ describe("what the files start", () => {
     mkdirSync(join(place, "discogs-data"));
     if (contract === "fanout") writeFileSync(join(place, "discogs-data/extraction-rules.yaml"), "rules: {}\n");
     await using consumer = await UpstreamConsumer.start(broker.address.amqp, contract);
-    const env = { DEADWAX_SOURCE_URL: site.url, DEADWAX_ALLOW_PRIVATE_SOURCES: "true", DEADWAX_GAP_MS: "0" };
+    const env = { DEADWAX_SOURCE_URL: site.baseUrl, DEADWAX_ALLOW_PRIVATE_SOURCES: "true", DEADWAX_GAP_MS: "0" };
     const service = new ServiceProcess(serviceOf(project, name), { folder: place, brokerPort: portOf(broker), port: await freePort(), env });
     try {
       await service.healthy();
