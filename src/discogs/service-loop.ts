@@ -40,7 +40,8 @@ export async function serviceLoop(settings: LoopSettings, context: LoopContext):
   const { board, telemetry, stopping } = context;
   await pause(startupDelaySeconds * 1000, context, stopping);
   let reason: RunReason = "initial";
-  let force = forceFirst || (board.takeTrigger()?.forceReprocess ?? false);
+  const early = board.takeTrigger(); // the first run is the one that it asks for, whatever else forces that run
+  let force = forceFirst || (early?.forceReprocess ?? false);
   while (!stopping.aborted && !(await attempt(reason, force, context)) && !stopping.aborted) {
     telemetry.service.coolingDown(cooldownSeconds);
     await pause(cooldownSeconds * 1000, context, AbortSignal.any([stopping, board.triggered]));
