@@ -105,7 +105,7 @@ export class Telemetry implements Disposable {
     this.#failures = new Failures(this.#log, this.#metrics);
     this.sinkEvents = createSinkEvents(this.#log, this.#metrics);
     this.siteEvents = createSiteEvents(this.#log, this.#metrics, this.#clock);
-    this.service = new ServiceEvents(this.#log, this.#metrics, this.#clock, this.#failures);
+    this.service = new ServiceEvents(this.#log, this.#metrics, this.#clock, this.#failures, () => this.#forgetRun());
     this.server = new ServerEvents(this.#log, this.#metrics, this.#clock);
     this.#metrics?.onRender(() => this.#showActivity());
   }
@@ -144,8 +144,7 @@ export class Telemetry implements Disposable {
     threads: number;
     files: readonly { name: string; dataType: DataType | null; size: number | null }[];
   }): void {
-    this.#files.clear(); // those of the run before
-    this.#activity.reset();
+    this.#forgetRun();
     this[Symbol.dispose]();
     for (const { name, dataType, size } of run.files) this.#files.set(name, emptyTotals(name, dataType, size));
     const { version, contract, sink, threads } = run;
@@ -307,6 +306,12 @@ export class Telemetry implements Disposable {
     this.#stopStallWatch();
     this.#stopStallWatch = () => {};
     this.#screen.clearBar();
+  }
+
+  /** A run of a service begins with the listing: from then on nothing may look like progress of it that is not. */
+  #forgetRun(): void {
+    this.#files.clear();
+    this.#activity.reset();
   }
 
   #countBatch(file: Totals, batch: WrittenBatch): void {

@@ -20,13 +20,16 @@ export class ServiceEvents {
   readonly #metrics: Metrics | null;
   readonly #clock: Clock;
   readonly #failures: Failures;
+  readonly #forgetRun: () => void;
   #runBegan: number | null = null;
 
-  constructor(log: Logger, metrics: Metrics | null, clock: Clock, failures: Failures) {
+  /** `forgetRun` drops what is known of the run before. */
+  constructor(log: Logger, metrics: Metrics | null, clock: Clock, failures: Failures, forgetRun: () => void) {
     this.#log = log;
     this.#metrics = metrics;
     this.#clock = clock;
     this.#failures = failures;
+    this.#forgetRun = forgetRun;
   }
 
   started(service: { version: string; contract: LabelValue<"contract">; threads: number }): void {
@@ -45,6 +48,7 @@ export class ServiceEvents {
   runBegan(reason: RunReason): void {
     this.#runBegan = this.#clock.now();
     this.#failures.reset();
+    this.#forgetRun();
     this.statusChanged("running");
     this.#log.info({ reason }, RUN_MESSAGES[reason]);
   }
