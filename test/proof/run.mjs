@@ -87,9 +87,15 @@ function origin() {
   return {
     commit: git("rev-parse", "HEAD"),
     isClean: changes === "",
-    versions: { deadwax: version.trim().split("\n"), linux: release() },
+    versions: { deadwax: version.trim().split("\n"), linux: release(), rabbitmq: packageVersion("rabbitmq-server"), prometheus: packageVersion("prometheus") },
     machine: { cpu: cpus()[0]?.model.trim(), cpus: availableParallelism(), memoryGiB: Math.round(totalmem() / 2 ** 30) },
   };
+}
+
+/** Version of a server that the tests have started; null where it did not come from a Debian package. */
+function packageVersion(name) {
+  const { status, stdout } = spawnSync("dpkg-query", ["-W", "-f", "${Version}", name], { encoding: "utf8" });
+  return status === 0 ? stdout : null;
 }
 
 /** Every test with its outcome; messages stay in the terminal, where paths mean something. */

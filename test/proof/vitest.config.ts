@@ -4,5 +4,10 @@ import { defineConfig } from "vitest/config";
 /** The tests that start processes, one after another: they measure what a process does with a whole machine. */
 export default defineConfig({
   root: fileURLToPath(new URL("../..", import.meta.url)),
-  test: { include: ["test/system/**/*.test.ts", "test/service/**/*.test.ts", "test/sink/rabbitmq*.test.ts"], globalSetup: ["test/services/host.ts"], fileParallelism: false, maxWorkers: 1 },
+  test: {
+    include: ["test/system/**/*.test.ts", "test/service/**/*.test.ts", "test/sink/rabbitmq*.test.ts"],
+    globalSetup: ["test/services/host.ts"],
+    fileParallelism: false,
+    maxWorkers: 1,
+  },
 });
