@@ -7,7 +7,7 @@ import { type Delivered, VirtualHost } from "../services/virtual-host.ts";
 import { batchFrom, bodyOf, END, NEVER, TARGET } from "./batches.ts";
 import { RecordedEvents, until } from "./sink-events.ts";
 
-const START_MS = 60_000;
+const START_MS = 300_000;
 const WINDOW = 500;
 const FANOUT: Target = { ...TARGET, contract: "fanout" };
 const EXCHANGE = "discogsography-discogs-artists";
@@ -134,30 +134,34 @@ describe("a message that no queue takes", () => {
 });
 
 describe("a connection that goes", () => {
-  test.each([
-    ["the broker is stopped and started", () => broker.stop()],
-    ["the broker is killed and started", () => broker.crash()],
-  ])("loses nothing, and repeats no more than the window, when %s", { timeout: START_MS }, async (_name, end) => {
+  test("loses nothing, and repeats no more than the window, when the broker is stopped and started, then killed and started", {
+    timeout: START_MS,
+  }, async () => {
     await using host = await createHost({ "x-queue-type": "quorum" });
     const events = new RecordedEvents();
     await using sink = openSink(host.url({ window_messages: WINDOW }), events);
     await using writer = await sink.open(FANOUT, null, NEVER);
     let done = false;
     const writing = writeUntil(writer, () => done);
-    await until(() => events.confirmedMessages > 2000);
-    await end();
-    await until(() => events.count("reconnecting 2") > 0);
-    await broker.restart();
-    const restarted = performance.now();
-    const before = events.confirmedMessages;
-    await until(() => events.confirmedMessages > before);
-    expect(performance.now() - restarted).toBeLessThan(20_000);
-    await until(() => events.confirmedMessages > before + 2000);
+    writing.catch(() => {}); // awaited below
+    // In this order: RabbitMQ 3.10 does not bring a quorum queue back that was made seconds before a kill.
+    for (const end of [() => broker.stop(), () => broker.crash()]) {
+      const start = events.confirmedMessages;
+      await until(() => events.confirmedMessages > start + 2000);
+      const tries = events.count("reconnecting");
+      await end();
+      await until(() => events.count("reconnecting") > tries + 1);
+      await broker.restart();
+      const restarted = performance.now();
+      const before = events.confirmedMessages;
+      await until(() => events.confirmedMessages > before + 2000);
+      expect(performance.now() - restarted).toBeLessThan(20_000);
+    }
     done = true;
     const records = await writing;
-    expect(duplicates(await host.drain(QUEUE), records)).toBeLessThanOrEqual(WINDOW);
+    expect(duplicates(await host.drain(QUEUE), records)).toBeLessThanOrEqual(2 * WINDOW);
     expect(events.confirmedMessages).toBe(records);
-    expect(events.count("connected")).toBeGreaterThanOrEqual(2);
+    expect(events.count("connected")).toBe(3);
   });
 
   test("loses nothing when every connection is closed again and again", { timeout: START_MS }, async () => {
@@ -168,10 +172,11 @@ describe("a connection that goes", () => {
     await using writer = await sink.open(FANOUT, null, NEVER);
     let done = false;
     const writing = writeUntil(writer, () => done);
+    writing.catch(() => {}); // awaited below
     for (let time = 1; time <= times; time += 1) {
       const before = events.confirmedMessages;
       await until(() => events.confirmedMessages > before + 100);
-      broker.ctl("close_all_connections", "for a test");
+      broker.ctl("close_all_connections", "--vhost", host.name, "for a test");
       await until(() => events.count("connected") > time);
     }
     done = true;
