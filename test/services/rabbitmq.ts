@@ -27,7 +27,7 @@ export class Broker implements AsyncDisposable {
   readonly #dir: string;
   readonly #ports: Ports;
   readonly #env: NodeJS.ProcessEnv;
-  #running: { stop(): Promise<void>; crash(): Promise<void> } | null = null;
+  #running: { pid: number; stop(): Promise<void>; crash(): Promise<void> } | null = null;
 
   private constructor(dir: string, ports: Ports) {
     this.#dir = dir;
@@ -71,6 +71,7 @@ export class Broker implements AsyncDisposable {
     const ready = async () => (await fetch(`http://127.0.0.1:${api}/`)).ok && accepts(amqp);
     const node = await start({ dir, env: this.#env, argv: [`${BIN}/rabbitmq-server`], ready });
     this.#running = {
+      pid: node.pid,
       stop: () => node.stop().then(names.crash),
       crash: () => node.crash().then(names.crash),
     };
@@ -86,6 +87,11 @@ export class Broker implements AsyncDisposable {
   async crash(): Promise<void> {
     await this.#running?.crash();
     this.#running = null;
+  }
+
+  /** Has it hang, with its connections open, or go on. */
+  hang(hangs: boolean): void {
+    if (this.#running !== null) process.kill(this.#running.pid, hangs ? "SIGSTOP" : "SIGCONT");
   }
 
   /** Runs rabbitmqctl; takes a second or more, since it starts a VM. */

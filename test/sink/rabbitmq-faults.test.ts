@@ -274,6 +274,25 @@ describe("a broker that takes nothing", () => {
     expect(duplicates(await host.drain(QUEUE), records)).toBe(0);
   });
 
+  test("and says nothing fails the run once the confirms are overdue", { timeout: START_MS }, async () => {
+    await using host = await createHost();
+    const events = new RecordedEvents();
+    await using sink = openSink(host.url({ confirm_timeout_ms: 1000 }), events);
+    await using writer = await sink.open(FANOUT, null, NEVER);
+    await writer.write(batchFrom(0, 10), NEVER);
+    await writer.sync(NEVER);
+    broker.hang(true);
+    try {
+      const started = performance.now();
+      const failure = await failureOf(writer.write(batchFrom(10, 10), NEVER).then(() => writer.sync(NEVER)));
+      expect(failure.message).toContain("no confirm for 1 s");
+      expect(performance.now() - started).toBeLessThan(5000);
+      expect(events.confirmedMessages).toBe(10);
+    } finally {
+      broker.hang(false);
+    }
+  });
+
   test("breaks off at once when it is told to, and closes", { timeout: START_MS }, async () => {
     await using host = await createHost();
     const events = new RecordedEvents();

@@ -5,6 +5,7 @@ import { openSink } from "../../src/sink/index.ts";
 import type { SinkWriter } from "../../src/sink/sink.ts";
 import { type Delivered, sharedBroker, VirtualHost } from "../services/virtual-host.ts";
 import { corpusFiles, goldenBodies } from "../support/corpus.ts";
+import { schemaFault } from "../support/message-schemas.ts";
 import { batchOf, bodyOf, END, NEVER, TARGET } from "./batches.ts";
 
 const START_MS = 300_000;
@@ -65,6 +66,7 @@ describe("messages", () => {
     expect(delivered).toHaveLength(1);
     const text = delivered[0]?.body.toString() ?? "";
     const { timestamp } = JSON.parse(text);
+    expect(schemaFault("file-complete", text)).toBeNull();
     expect(text).toBe(
       `{"type":"file_complete","data_type":"labels","timestamp":"${timestamp}","total_processed":9000000,"file":"discogs_20260801_labels.xml.gz"}`,
     );
@@ -104,6 +106,7 @@ describe("extraction_complete", () => {
       expect(more).toEqual([]);
       const text = message?.body.toString() ?? "";
       const { timestamp } = JSON.parse(text);
+      expect(schemaFault("extraction-complete", text)).toBeNull();
       expect(text).toBe(
         `{"type":"extraction_complete","version":"20260801","timestamp":"${timestamp}","started_at":"2026-08-05T04:00:00.123456789Z","record_counts":{"artists":1,"labels":2,"masters":3,"releases":4}}`,
       );
