@@ -77,5 +77,7 @@ async function reachSink({ sinkUrl }: ServeConfig, telemetry: Telemetry, signal:
 async function openStore({ root, contract, sinkUrl }: ServeConfig, version: string, { telemetry, rules }: ServiceRunContext): Promise<StateStore> {
   const onWarning = (text: string) => telemetry.warned(text);
   const key = { sink: openSink(sinkUrl.reveal()).name, contract, rulesDigest: rules?.digest ?? null };
-  return StateStore.open(root, version, key, { onWarning, finished: await readProcessingState(root, onWarning) });
+  // Its writers knew the topic contract only: the fanout contract's consumers have got nothing of what it calls finished.
+  const finished = contract === "topic" ? await readProcessingState(root, onWarning) : [];
+  return StateStore.open(root, version, key, { onWarning, finished });
 }

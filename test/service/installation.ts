@@ -54,8 +54,12 @@ export class Installation implements AsyncDisposable {
       contract === "topic"
         ? { AMQP_CONNECTION: `amqp://${username}:${password}@${hostname}:${port}/%2F` }
         : { RABBITMQ_HOST: hostname, RABBITMQ_PORT: port, RABBITMQ_USERNAME: username, RABBITMQ_PASSWORD: password };
+    return { ...broker, ...this.place() };
+  }
+
+  /** Of that, what is not about the broker. */
+  place(): Record<string, string> {
     return {
-      ...broker,
       DISCOGS_ROOT: this.root,
       HEALTH_PORT: "0",
       FAILURE_COOLDOWN_SECS: "0",
@@ -68,7 +72,12 @@ export class Installation implements AsyncDisposable {
 
   /** Starts the service. */
   serve(contract: Contract, env: Record<string, string> = {}, node: readonly string[] = []): Running {
-    const running = new Running(["serve"], { heard: true, node, env: { ...this.environment(contract), ...env } });
+    return this.serveWith({ ...this.environment(contract), ...env }, [], node);
+  }
+
+  /** Starts the service in this environment and no other. */
+  serveWith(env: Record<string, string>, args: readonly string[] = [], node: readonly string[] = []): Running {
+    const running = new Running(["serve", ...args], { heard: true, node, env });
     this.#running.push(running);
     return running;
   }
