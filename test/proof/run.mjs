@@ -94,8 +94,8 @@ function origin() {
 
 /** Version of a server that the tests have started; null where it did not come from a Debian package. */
 function packageVersion(name) {
-  const { status, stdout } = spawnSync("dpkg-query", ["-W", "-f", "${Version}", name], { encoding: "utf8" });
-  return status === 0 ? stdout : null;
+  const { status, stdout } = spawnSync("dpkg-query", ["-W", name], { encoding: "utf8" });
+  return status === 0 ? (stdout.trim().split("\t")[1] ?? null) : null;
 }
 
 /** Every test with its outcome; messages stay in the terminal, where paths mean something. */

@@ -10,7 +10,7 @@ import { parse } from "yaml";
 import { LABELS, type LabelName, METRICS } from "../../src/telemetry/metric-names.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { Telemetry } from "../../src/telemetry.ts";
-import { ensureDebian } from "../services/debian.ts";
+import { ensureDebian } from "../services/process.ts";
 import { ask, serve } from "./support/serve.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
