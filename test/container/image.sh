@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image of the Dockerfile without a container engine (buildah, chroot), and tests it as it is to be run: read-only root,
-# uid 1000, no capabilities, the data folder alone writable, against a real RabbitMQ. Needs root, a Rust toolchain and Debian's packages.
+# uid 1000, no capabilities, the data folder alone writable, against a real RabbitMQ. Needs root, Go, a Rust toolchain
+# and Debian's packages.
 # usage: test/container/image.sh [ARGUMENT OF VITEST...]
 # BASE and RUST in the environment name other images to start from, such as the Dockerfile's own where a registry can be reached.
 set -euo pipefail
@@ -31,6 +32,14 @@ if [ -z "${BASE:-}" ]; then
   BASE=localhost/deadwax-base-node22:1 RUST=localhost/deadwax-rust:1
   test/container/base.sh "$cache" "$BASE" "$RUST"
 fi
+
+# What Compose makes of our files is asked of the library that Compose is made of.
+compose_go=v2.16.2
+export TEST_COMPOSE=$cache/compose-go-$compose_go
+[ -x "$TEST_COMPOSE" ] || {
+  GOBIN=$cache/go go install "github.com/compose-spec/compose-go/v2/cmd@$compose_go"
+  mv "$cache/go/cmd" "$TEST_COMPOSE"
+}
 
 started=$SECONDS
 version=$(node -p 'require("./package.json").version')
