@@ -13,7 +13,7 @@ const SIZES = { artists: 200, labels: 300, masters: 150, releases: 900 };
 const TYPES = ["artists", "labels", "masters", "releases"] as const;
 const FAULTS_ON = ["--conditions=deadwax-faults"];
 /** Passages of a point that are struck, drawn from the first so many. */
-const PASSAGES = cases(1, 6);
+const PASSAGES = cases(1, 3);
 const PASSAGE_MAX = 8;
 const ENV = { DEADWAX_CHECKPOINT_RECORDS: "200", DEADWAX_CHUNK: "64KiB" };
 

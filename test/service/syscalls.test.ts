@@ -13,8 +13,8 @@ import { UpstreamConsumer } from "./upstream-consumer.ts";
 
 const SIZES = { artists: 40, labels: 60, masters: 30, releases: 120 };
 const TYPES = ["artists", "labels", "masters", "releases"] as const;
-/** Rounds of a call and a fate: a few, or so many that the loop ends because nothing was injected any more. */
-const ROUNDS = cases(2, 40);
+/** Rounds of a call and a fate: a few, in a proof one after the other, until nothing is injected any more. */
+const ROUNDS = cases(2, 24);
 /** Calls among which CI draws; strace counts each thread by itself, and node has four of them for files. */
 const CI_CALLS_MAX = 8;
 const CALLS = ["rename,renameat,renameat2", "fsync,fdatasync"] as const;
