@@ -37,6 +37,10 @@ fi
 compose_go=v2.16.2
 export TEST_COMPOSE=$cache/compose-go-$compose_go
 [ -x "$TEST_COMPOSE" ] || {
+  command -v go >/dev/null || {
+    echo "go is missing: install Go 1.24 or newer"
+    exit 1
+  }
   GOBIN=$cache/go go install "github.com/compose-spec/compose-go/v2/cmd@$compose_go"
   mv "$cache/go/cmd" "$TEST_COMPOSE"
 }
