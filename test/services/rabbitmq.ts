@@ -14,8 +14,15 @@ export interface BrokerAddress {
   readonly api: string;
 }
 
+/** Where a broker of our own speaks TLS, and the certificate of the authority that vouches for it. */
+export interface TlsAddress {
+  readonly amqps: string;
+  readonly cacertfile: string;
+}
+
 interface Ports {
   readonly amqp: number;
+  readonly amqps: number;
   readonly api: number;
   readonly dist: number;
   readonly epmd: number;
@@ -24,6 +31,7 @@ interface Ports {
 /** A broker of our own in a folder of its own, which may be stopped, killed and started again on what it left. */
 export class Broker implements AsyncDisposable {
   readonly address: BrokerAddress;
+  readonly tls: TlsAddress;
   readonly #dir: string;
   readonly #ports: Ports;
   readonly #env: NodeJS.ProcessEnv;
@@ -33,6 +41,7 @@ export class Broker implements AsyncDisposable {
     this.#dir = dir;
     this.#ports = ports;
     this.address = { amqp: `amqp://guest:guest@127.0.0.1:${ports.amqp}`, api: `http://guest:guest@127.0.0.1:${ports.api}` };
+    this.tls = { amqps: `amqps://guest:guest@127.0.0.1:${ports.amqps}`, cacertfile: `${dir}/certificate.pem` };
     this.#env = {
       HOME: dir, // the cookie goes here
       RABBITMQ_NODENAME: `t${ports.amqp}@localhost`,
@@ -52,11 +61,24 @@ export class Broker implements AsyncDisposable {
   /** Starts an empty broker; installs RabbitMQ first if it is not there. */
   static async start(): Promise<Broker> {
     ensureDebian(`${BIN}/rabbitmq-server`, "rabbitmq-server");
-    const ports = { amqp: await freePort(), api: await freePort(), dist: await freePort(), epmd: await freePort() };
+    ensureDebian("/usr/bin/openssl", "openssl");
+    const ports = { amqp: await freePort(), amqps: await freePort(), api: await freePort(), dist: await freePort(), epmd: await freePort() };
     const dir = emptyDir(join(tmpdir(), `deadwax-rabbitmq-${process.pid}-${ports.amqp}`));
     writeFileSync(`${dir}/plugins`, "[rabbitmq_management].\n");
-    const listeners = [`listeners.tcp.1 = 127.0.0.1:${ports.amqp}`, "management.tcp.ip = 127.0.0.1", `management.tcp.port = ${ports.api}`];
-    writeFileSync(`${dir}/rabbitmq.conf`, `${[...listeners, "disk_free_limit.absolute = 50MB"].join("\n")}\n`);
+    const certificate = ["-keyout", `${dir}/key.pem`, "-out", `${dir}/certificate.pem`, "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"];
+    execFileSync("openssl", ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", ...certificate], { stdio: "ignore" });
+    const settings = {
+      "listeners.tcp.1": `127.0.0.1:${ports.amqp}`,
+      "listeners.ssl.1": `127.0.0.1:${ports.amqps}`,
+      "ssl_options.cacertfile": `${dir}/certificate.pem`,
+      "ssl_options.certfile": `${dir}/certificate.pem`,
+      "ssl_options.keyfile": `${dir}/key.pem`,
+      "management.tcp.ip": "127.0.0.1",
+      "management.tcp.port": ports.api,
+      "disk_free_limit.absolute": "50MB",
+    };
+    const lines = Object.entries(settings).map(([key, value]) => `${key} = ${value}\n`);
+    writeFileSync(`${dir}/rabbitmq.conf`, lines.join(""));
     const broker = new Broker(dir, ports);
     await broker.restart();
     return broker;

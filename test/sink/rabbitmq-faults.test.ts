@@ -335,4 +335,20 @@ describe("a check", () => {
     await using sink = openSink(broker.address.amqp.replace("amqp:", "amqps:"));
     expect((await failureOf(sink.check(NEVER))).message).toMatch(/TLS|amqps/);
   });
+
+  test("says that the authority is not known, and connects with it or without proof", async () => {
+    await using unknown = openSink(broker.tls.amqps);
+    const failure = await failureOf(unknown.check(NEVER));
+    expect(failure.message).toContain("TLS failed");
+    expect(failure.message).toContain("cacertfile");
+    for (const setting of [`cacertfile=${encodeURIComponent(broker.tls.cacertfile)}`, "verify=verify_none"]) {
+      await using sink = openSink(`${broker.tls.amqps}?${setting}`);
+      await sink.check(NEVER);
+    }
+  });
+
+  test("says that a certificate file is not there", async () => {
+    await using sink = openSink(`${broker.tls.amqps}?cacertfile=/nowhere/ca.pem`);
+    await expect(sink.check(NEVER)).rejects.toThrow(/the cacertfile \/nowhere\/ca.pem cannot be read \(ENOENT\)/);
+  });
 });

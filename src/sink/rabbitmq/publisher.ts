@@ -40,6 +40,8 @@ export class Publisher implements AsyncDisposable {
   readonly #clock: SilenceClock;
   /** Null while there is none, or it is not yet set up. */
   #channel: Channel | null = null;
+  /** A channel is being opened and set up. */
+  #preparing = false;
   /** In the order of their first sending. */
   readonly #unconfirmed = new Set<Message>();
   #handedOver = 0;
@@ -62,8 +64,11 @@ export class Publisher implements AsyncDisposable {
     this.#setUp = setUp;
     this.#resends = new Resends((messages) => this.#sendAgain(messages));
     this.#clock = new SilenceClock(shared.config.confirmTimeoutMs, {
-      runs: () => this.#unconfirmed.size > 0 && this.#channel !== null && !shared.link.blocked,
-      onTimeout: () => this.#fail(this.#error(`no confirm for ${shared.config.confirmTimeoutMs / 1000} s; look at the queues' state and the broker's log`)),
+      runs: () => !shared.link.blocked && (this.#preparing || (this.#channel !== null && this.#unconfirmed.size > 0)),
+      onTimeout: () => {
+        const due = this.#preparing ? "answer" : "confirm";
+        this.#fail(this.#error(`no ${due} for ${shared.config.confirmTimeoutMs / 1000} s; look at the queues' state and the broker's log`));
+      },
     });
   }
 
@@ -229,6 +234,8 @@ export class Publisher implements AsyncDisposable {
   /** A channel with everything declared, or null if it was lost on the way. */
   async #prepare(connection: Connection): Promise<Channel | null> {
     this.#lostReason = null;
+    this.#preparing = true;
+    this.#clock.reset();
     let channel: Channel | null = null;
     try {
       const opened = await connection.acquire({ emitErrorsFromChannel: true });
@@ -244,6 +251,8 @@ export class Publisher implements AsyncDisposable {
     } catch (error) {
       if (error instanceof DumpError) throw error;
       this.#lostReason ??= error;
+    } finally {
+      this.#preparing = false;
     }
     void channel?.close();
     return null;
