@@ -94,6 +94,12 @@ export class ScriptedServer implements AsyncDisposable {
     return this;
   }
 
+  /** Requests for `target` are answered as if they had no script. */
+  unscript(target: string): this {
+    this.#scripts.delete(target);
+    return this;
+  }
+
   /** Serves the `discogs_*` files of a folder like the site does: years, their pages, downloads. What is in the folder is looked at each time. */
   serveSite(folder: string, behaviour: SiteBehaviour = {}): this {
     this.#site = (request) => siteReply(folder, request, behaviour);
