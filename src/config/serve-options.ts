@@ -219,7 +219,8 @@ export const SERVE_OPTIONS = {
   inflate: OPTIONS.inflate,
   checkpointRecords: { ...OPTIONS.checkpointRecords, also: [{ name: "STATE_SAVE_INTERVAL", lenient: u64(1, U32_MAX) }] },
   checkpointMs: OPTIONS.checkpointMs,
-  drainTimeoutMs: OPTIONS.drainTimeoutMs,
+  // With the time to break off it stays below the ten seconds that a container is given to stop.
+  drainTimeoutMs: { ...OPTIONS.drainTimeoutMs, fallback: "7000" },
   maxRejects: OPTIONS.maxRejects,
   maxRejectRawBytes: OPTIONS.maxRejectRawBytes,
   maxRecordBytes: OPTIONS.maxRecordBytes,

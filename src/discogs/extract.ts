@@ -95,7 +95,11 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const outcome = store?.outcome(names) ?? null;
   if (outcome === "complete" && (decision !== "skip" || todo.length > 0)) {
     await store?.apply({ type: "processing-completed" });
-    await announce(types, run);
+    await announce(types, run).catch(async (error: unknown) => {
+      const message = error instanceof Error ? error.message : String(error);
+      if (!run.signal.aborted) await store?.apply({ type: "phase-failed", phase: "publishing", error: message }).catch(() => {});
+      throw error;
+    });
     await store?.apply({ type: "publishing-completed" });
   }
   const clean = Object.values(types).every((type) => type.rejected === 0);
@@ -109,7 +113,9 @@ async function announce(types: Readonly<Partial<Record<DataType, TypeReport>>>, 
   const { version, contract } = request;
   const startedAt = store?.marker.processing_phase.started_at ?? null;
   const counts = DATA_TYPES.map((type) => [type, recordsOf(types[type])] as const);
-  if (startedAt === null || counts.some(([, count]) => count === undefined)) return;
+  if (counts.some(([, count]) => count === undefined)) return;
+  // Consumers remove what is older: a version whose beginning is not known must not be announced.
+  if (startedAt === null) throw new DumpError("INTERNAL", `version ${version}: the state does not say when it was begun; please report it`);
   const recordCounts = Object.fromEntries(counts) as Record<DataType, number>;
   await sink.announce({ version, contract, startedAt, recordCounts }, signal);
   fault("version-announced");

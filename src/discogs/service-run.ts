@@ -46,6 +46,7 @@ export async function publishNewest(config: ServeConfig, force: boolean, context
   }
   const { version } = chosen;
   telemetry.siteEvents.versionChosen(version);
+  board.working(version, "Reading the state");
   await using _lock = await lockRoot(config.root);
   const store = await openStore(config, version, context);
   const decision = store.decide({ force, files: DATA_TYPES.map((type) => chosen.dumps[type].name) });

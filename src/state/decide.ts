@@ -23,7 +23,13 @@ export function decide(marker: Marker, { force, files = [] }: DecideOptions): De
   const { download_phase: download, processing_phase: processing, summary } = marker;
   if (download.status === "failed" || download.status === "in_progress") return hasProgress(marker) ? "continue" : "reprocess";
   if (processing.status === "failed" || processing.status === "in_progress") return "continue";
-  return summary.overall_status === "completed" && pendingFiles(marker, files).length === 0 ? "skip" : "continue";
+  if (summary.overall_status !== "completed") return "continue";
+  return isForeign(marker) || pendingFiles(marker, files).length === 0 ? "skip" : "continue";
+}
+
+/** Nothing in the active run is of our own making: what upstream calls completed is, whether it names files or not. */
+function isForeign(marker: Marker): boolean {
+  return Object.values(activeFiles(marker)).every(({ source }) => source === null);
 }
 
 /** Those of `files` that are not completed, in their order. */

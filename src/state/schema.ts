@@ -233,7 +233,19 @@ export const upstreamSchema = z
     (read): Marker => ({
       metadata_version: METADATA_VERSION, // of what we write from here on
       ...read,
+      processing_phase: { ...read.processing_phase, started_at: read.processing_phase.started_at ?? firstTime(read.processing_phase.progress_by_file) },
       last_updated: read.last_updated ?? NO_TIME,
       deadwax: { markerVersion: MARKER_VERSION, active: null, runs: {} },
     }),
   );
+
+/**
+ * When a version was begun of which only its files tell: consumers remove what is older than this time, so that one that is not known is the
+ * earliest there is, and never now. Null where no file has come anywhere.
+ */
+function firstTime(files: Readonly<Record<string, { readonly status: string; readonly started_at: string | null }>>): string | null {
+  const begun = Object.values(files).filter(({ status }) => status !== "pending");
+  if (begun.length === 0) return null;
+  const times = begun.map(({ started_at }) => started_at ?? NO_TIME);
+  return times.sort((a, b) => Date.parse(a) - Date.parse(b))[0] ?? NO_TIME;
+}

@@ -77,7 +77,7 @@ const READ: readonly (readonly [variable: string, text: string | undefined, key:
   ["DEADWAX_GAP_MS", undefined, "gapMs", 5000],
   ["DEADWAX_QUEUE_TYPE", undefined, "queueType", "classic"],
   ["DEADWAX_QUEUE_TYPE", "quorum", "queueType", "quorum"],
-  ["DEADWAX_DRAIN_TIMEOUT_MS", undefined, "drainTimeoutMs", 10_000],
+  ["DEADWAX_DRAIN_TIMEOUT_MS", undefined, "drainTimeoutMs", 7000],
   ["EXTRACTOR_SOURCE", undefined, "mode", "full"],
   ["EXTRACTOR_SOURCE", "Discogs", "mode", "full"],
 ];

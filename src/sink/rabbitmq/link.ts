@@ -64,16 +64,18 @@ export class Link implements AsyncDisposable {
   async #connect(patience: Patience): Promise<void> {
     const started = performance.now();
     let failure = this.#lost === null ? null : connectFailure(this.#config.name, this.#lost.error);
+    let waits = 0;
     for (let attempt = 1; ; attempt += 1) {
       if (failure !== null) {
         // A broker that has let us in before may refuse anything while it starts.
         if (!failure.isTransient && this.#lost === null) throw failure.error;
-        const waitMs = this.#waitMs(patience, attempt, performance.now() - started);
+        waits += 1;
+        const waitMs = this.#waitMs(patience, waits, performance.now() - started);
         if (waitMs === null && patience === "reconnect" && attempt > 1) {
           throw lostFailure(this.#config.name, failure.reason, performance.now() - started, failure.error);
         }
         if (waitMs === null) throw failure.error;
-        this.#events.reconnecting(failure.reason, attempt, waitMs);
+        this.#events.reconnecting(failure.reason, waits, waitMs);
         await sleep(waitMs, undefined, { signal: this.#closing.signal });
       }
       try {
@@ -85,11 +87,11 @@ export class Link implements AsyncDisposable {
     }
   }
 
-  /** How long to wait before the next attempt; null: there is none. */
-  #waitMs(patience: Patience, attempt: number, elapsedMs: number): number | null {
-    if (patience !== "reconnect") return patience.waitsMs[attempt - 1] ?? null;
+  /** How long the `wait`-th wait is, from 1; null: there is no further attempt. */
+  #waitMs(patience: Patience, wait: number, elapsedMs: number): number | null {
+    if (patience !== "reconnect") return patience.waitsMs[wait - 1] ?? null;
     if (elapsedMs >= this.#config.reconnectTimeoutMs) return null;
-    const bound = Math.min(WAIT_MS_MIN * 2 ** Math.min(attempt - 1, 16), WAIT_MS_MAX);
+    const bound = Math.min(WAIT_MS_MIN * 2 ** Math.min(wait - 1, 16), WAIT_MS_MAX);
     return Math.round(bound / 2 + (Math.random() * bound) / 2);
   }
 
