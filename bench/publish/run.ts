@@ -73,7 +73,11 @@ async function assertContent(queues: Queues, queue: string, { records, controls,
 }
 
 function median(figures: readonly Figures[], of: (one: Figures) => number): number {
-  const sorted = figures.map(of).sort((a, b) => a - b);
+  return middle(figures.map(of));
+}
+
+function middle(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
@@ -123,12 +127,15 @@ async function main(): Promise<void> {
       console.log(`| ${name} | ${Math.round(speed)} | ${all[0]} to ${all.at(-1)} | ${cpu} | ${median(own, (one) => one.wallSeconds).toFixed(1)} |`);
       return speed;
     });
-    const [deadwax = 0, client = 0, , one = 0] = speeds;
+    // Round by round: what slows the machine down for a while slows down both.
+    const speedIn = (way: number, round: number) => (figures[way]?.[round]?.messages ?? 0) / (figures[way]?.[round]?.seconds ?? 1);
+    const ratioTo = (way: number) => middle(Array.from({ length: rounds }, (_, round) => speedIn(0, round) / speedIn(way, round)));
+    const [toClient, toOne] = [ratioTo(1), ratioTo(3)];
     const judge = (what: string, value: string, reached: boolean) => console.log(`${reached ? "reached" : "MISSED "} ${what}: ${value}`);
     console.log("");
-    judge("20 times one confirm at a time", `${(deadwax / one).toFixed(1)} times`, deadwax >= 20 * one);
-    judge("within 15 % of the client alone", `${((deadwax / client) * 100).toFixed(0)} %`, deadwax >= 0.85 * client);
-    judge("10,000 messages/s", String(Math.round(deadwax)), deadwax > 10_000);
+    judge("20 times one confirm at a time", `${toOne.toFixed(1)} times`, toOne >= 20);
+    judge("within 15 % of the client alone", `${(toClient * 100).toFixed(0)} %`, toClient >= 0.85);
+    judge("10,000 messages/s", String(Math.round(speeds[0] ?? 0)), (speeds[0] ?? 0) > 10_000);
     console.log("\nEvery queue held every message once, byte for byte.");
   } finally {
     await broker?.[Symbol.asyncDispose]();

@@ -1,9 +1,12 @@
 import { randomBytes } from "node:crypto";
-import { afterAll, beforeAll } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { openSink } from "../../src/sink/index.ts";
+import { NO_EVENTS, type SinkEvents } from "../../src/sink/sink.ts";
 import { freePort } from "../services/process.ts";
 import { sharedBroker, VirtualHost } from "../services/virtual-host.ts";
+import { batchFrom, NEVER, TARGET, textTo } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";
+import { RecordedEvents, until } from "./sink-events.ts";
 
 /** The first start may have to install the broker. */
 const START_MS = 300_000;
@@ -15,13 +18,13 @@ beforeAll(async () => {
 afterAll(() => host[Symbol.asyncDispose]());
 
 /** A sink in front of an exchange with one queue. */
-async function create(settings: Readonly<Record<string, string | number>> = {}): Promise<Destination> {
+async function create(settings: Readonly<Record<string, string | number>> = {}, events: SinkEvents = NO_EVENTS): Promise<Destination> {
   const exchange = `e-${randomBytes(4).toString("hex")}`;
   const channel = await host.channel();
   await channel.exchangeDeclare({ exchange, type: "topic", durable: true });
   await channel.queueDeclare({ queue: exchange, durable: true });
   await channel.queueBind({ queue: exchange, exchange, routingKey: "#" });
-  const sink = openSink(host.url({ exchange, declare: "none", ...settings }));
+  const sink = openSink(host.url({ exchange, declare: "none", ...settings }), events);
   let text = "";
   return {
     sink,
@@ -46,3 +49,48 @@ async function createBroken(): Promise<Destination> {
 
 const capabilities = { resumable: true, behindPosition: "repeated", writtenTwice: "appended", visible: "at once" } as const;
 sinkContract({ name: "rabbitmq", capabilities, create: () => create(), createBroken });
+
+test("keeps to a small window, and writes all the same", async () => {
+  const events = new RecordedEvents();
+  await using destination = await create({ window_messages: 7, window_bytes: 500 }, events);
+  await using writer = await destination.sink.open(TARGET, null, NEVER);
+  await writer.write(batchFrom(0, 300), NEVER);
+  expect(events.confirmedMessages).toBeGreaterThanOrEqual(300 - 7);
+  await writer.sync(NEVER);
+  expect(await destination.read()).toBe(textTo(300));
+  expect(events.confirmedMessages).toBe(300);
+  expect(events.confirmedBytes).toBe(Buffer.byteLength(textTo(300)) - 300);
+});
+
+test("sends a body larger than its window alone", async () => {
+  await using destination = await create({ window_bytes: 10_000 });
+  await using writer = await destination.sink.open(TARGET, null, NEVER);
+  await writer.write(batchFrom(0, 3, 100_000), NEVER);
+  await writer.sync(NEVER);
+  expect((await destination.read()) === textTo(3, 100_000)).toBe(true);
+});
+
+test("shares its window and its connection among writers", async () => {
+  const events = new RecordedEvents();
+  await using destination = await create({ window_messages: 50 }, events);
+  await using first = await destination.sink.open(TARGET, null, NEVER);
+  await using second = await destination.sink.open({ ...TARGET, dataType: "labels" }, null, NEVER);
+  await Promise.all([first.write(batchFrom(0, 2000), NEVER), second.write(batchFrom(0, 2000), NEVER)]);
+  expect(events.confirmedMessages).toBeGreaterThanOrEqual(4000 - 50);
+  await Promise.all([first.sync(NEVER), second.sync(NEVER)]);
+  expect((await destination.read())?.split("\n").length).toBe(4001);
+  expect(events.told).toEqual(["connected"]);
+  expect(events.confirmedCalls).toBeLessThan(4000); // told in batches
+});
+
+test("breaks off its attempts to connect", async () => {
+  const events = new RecordedEvents();
+  await using sink = openSink(`amqp://127.0.0.1:${await freePort()}`, events);
+  const stopping = new AbortController();
+  const opening = sink.open(TARGET, null, stopping.signal);
+  opening.catch(() => {});
+  await until(() => events.count("reconnecting 2: connection refused") > 0);
+  const reason = new Error("stop");
+  stopping.abort(reason);
+  await expect(opening).rejects.toBe(reason);
+});

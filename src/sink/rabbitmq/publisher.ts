@@ -261,6 +261,7 @@ export class Publisher implements AsyncDisposable {
   #adopt(channel: Channel): void {
     this.#channel = channel;
     this.#clock.reset();
+    if (this.#unconfirmed.size === 0) this.#channelsLost = 0; // nothing that a confirm could come for
     for (const message of this.#unconfirmed) this.#hand(message);
     if (this.#unconfirmed.size > 0) this.#shared.events.resent(this.#unconfirmed.size, "reconnected");
     this.#shared.changed.notify();
