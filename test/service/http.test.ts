@@ -1,8 +1,10 @@
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ensureDebian } from "../services/process.ts";
 import { Broker } from "../services/rabbitmq.ts";
+import { smallDisk } from "../sink/small-disk.ts";
 import { targets } from "../source/discogs/scripted-server.ts";
 import { dumpPath, type Folder, makeDump, temporaryFolder, VERSION } from "../system/support/dumps.ts";
 import { samples } from "../telemetry/samples.ts";
@@ -11,12 +13,14 @@ import { Scene, TYPES } from "./scene.ts";
 
 const SIZES = { artists: 120, labels: 130, masters: 110, releases: 140 };
 const TOTAL = Object.values(SIZES).reduce((sum, size) => sum + size);
+const PROMTOOL = "/usr/bin/promtool";
 const LIMIT = { timeout: 60_000 };
 const RELEASES = `discogs_${VERSION}_releases.xml.gz`;
 
 let broker: Broker;
 let dumps: Folder;
 beforeAll(async () => {
+  ensureDebian(PROMTOOL, "prometheus");
   broker = await Broker.start();
   dumps = await temporaryFolder();
   await makeDump(dumps.path, SIZES);
@@ -82,16 +86,19 @@ describe.each(["topic", "fanout"] as const)("%s", (contract) => {
     await using scene = await Scene.open(broker, contract, dumps.path);
     const { site } = scene.installation;
     const bytes = await readFile(dumpPath(dumps.path, "releases"));
-    site.script(targets.file(RELEASES), { body: bytes, drip: { bytes: Math.ceil(bytes.length / 20), everyMs: 50 } });
-    const running = scene.serve({ STARTUP_DELAY: "1" });
-    const url = await healthUrl(running);
+    site.script(targets.file(RELEASES), { body: bytes, drip: { bytes: Math.ceil(bytes.length / 40), everyMs: 50 } });
     const zero = { total: 0 };
 
-    const idle = await look(url);
+    const delayed = scene.serve({ STARTUP_DELAY: "600" });
+    const idle = await look(await healthUrl(delayed));
     expectShape(idle, contract);
     expect(idle).toMatchObject({ health: { ...status("idle"), current_task: null, version: null, extraction_progress: zero }, ready: 503 });
     expect(idle.why).toContain("not reached yet");
+    delayed.kill("SIGTERM");
+    expect((await delayed.ended).code).toBe(0);
 
+    const running = scene.serve();
+    const url = await healthUrl(running);
     await running.logs(/⬇️ [^"]*releases/u);
     const downloading = await look(url);
     expectShape(downloading, contract);
@@ -146,7 +153,7 @@ describe.each(["topic", "fanout"] as const)("%s", (contract) => {
     expect(json).toMatchObject({ active_connections: 0, completed_files: 4, error_count: 0, extraction_progress_total: TOTAL });
 
     const text = await (await fetch(`${url}/metrics`, { headers: { accept: "text/plain" } })).text();
-    const checked = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
+    const checked = spawnSync(PROMTOOL, ["check", "metrics"], { input: text, encoding: "utf8" });
     expect([checked.error?.message, checked.status, checked.stdout, checked.stderr]).toEqual([undefined, 0, "", ""]);
     const metrics = samples(text);
     const logged = [...running.log.matchAll(/^\{.*🎉.*$/gmu)].map(([line]) => JSON.parse(line) as Record<string, number | string>);
@@ -164,25 +171,22 @@ describe.each(["topic", "fanout"] as const)("%s", (contract) => {
 });
 
 test("a full disk fails the run, which is told; room makes the service go on", LIMIT, async () => {
+  await using disk = await smallDisk(300 * 2 ** 20);
+  if (disk === null) return; // this user may not mount
   await using scene = await Scene.open(broker, "fanout", dumps.path);
-  const { root } = scene;
-  execFileSync("mount", ["-t", "tmpfs", "-o", "size=300m", "tmpfs", root]);
-  try {
-    const filler = join(root, "filler");
-    await writeFile(filler, Buffer.alloc(100 * 2 ** 20)); // less is left than a download leaves free
-    const running = scene.serve({ FAILURE_COOLDOWN_SECS: "600" });
-    const url = await healthUrl(running);
-    await running.logs(/😴 Cooling down/);
-    const full = await look(url);
-    expectShape(full, "fanout");
-    expect(full).toMatchObject({ health: { extraction_status: "failed", error_message: expect.stringMatching(/space|room|free/) }, ready: 503 });
-    await rm(filler);
-    await fetch(`${url}/trigger`, { method: "POST" });
-    await running.logs(/⏰ Waiting/);
-    expect((await look(url)).ready).toBe(200);
-    running.kill("SIGTERM");
-    expect((await running.ended).code).toBe(0);
-  } finally {
-    execFileSync("umount", ["-l", root]);
-  }
+  scene.installation.root = disk.path;
+  const filler = join(disk.path, "filler");
+  await writeFile(filler, Buffer.alloc(100 * 2 ** 20)); // less is left than a download leaves free
+  const running = scene.serve({ FAILURE_COOLDOWN_SECS: "600" });
+  const url = await healthUrl(running);
+  await running.logs(/😴 Cooling down/);
+  const full = await look(url);
+  expectShape(full, "fanout");
+  expect(full).toMatchObject({ health: { extraction_status: "failed", error_message: expect.stringMatching(/space|room|free/) }, ready: 503 });
+  await rm(filler);
+  await fetch(`${url}/trigger`, { method: "POST" });
+  await running.logs(/⏰ Waiting/);
+  expect((await look(url)).ready).toBe(200);
+  running.kill("SIGTERM");
+  expect((await running.ended).code).toBe(0);
 });

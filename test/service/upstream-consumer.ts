@@ -21,6 +21,8 @@ export class UpstreamConsumer implements AsyncDisposable {
   readonly deliveries = new Map<string, number>();
   readonly controls: { readonly type: string; readonly body: Record<string, unknown>; readonly from: string }[] = [];
   writes = 0;
+  /** Messages that the broker gave out once more because they had not been acknowledged. */
+  redelivered = 0;
   readonly deadLetters: string[] = [];
   readonly #rabbit: Connection;
   readonly #contract: "topic" | "fanout";
@@ -83,7 +85,10 @@ export class UpstreamConsumer implements AsyncDisposable {
         qos: { prefetchCount: PREFETCH },
         concurrency: PREFETCH,
       },
-      async (message) => this.#take(type, message.messageId ?? "", message.body as Buffer | Record<string, unknown>),
+      async (message) => {
+        if (message.redelivered) this.redelivered += 1;
+        this.#take(type, message.messageId ?? "", message.body as Buffer | Record<string, unknown>);
+      },
     );
     consumer.on("error", () => {});
     this.#consumers.push(consumer);
