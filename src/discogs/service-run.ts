@@ -6,6 +6,7 @@ import { removeOldVersions } from "../source/discogs/retention.ts";
 import { chooseVersion } from "../source/discogs/versions.ts";
 import { describeFiles } from "../source/inputs.ts";
 import { lockRoot } from "../state/lock.ts";
+import { newerVersion } from "../state/newer.ts";
 import { StateStore } from "../state/store.ts";
 import { readProcessingState } from "../state/upstream-files.ts";
 import type { Telemetry } from "../telemetry.ts";
@@ -48,6 +49,13 @@ export async function publishNewest(config: ServeConfig, force: boolean, context
   telemetry.siteEvents.versionChosen(version);
   board.working(version, "Reading the state");
   await using _lock = await lockRoot(config.root);
+  const newer = force ? null : await newerVersion(config.root, version);
+  if (newer !== null) {
+    telemetry.warned(
+      `${version} is the newest version that the site has now, but ${newer} was begun here already: nothing is published behind it unless forced`,
+    );
+    return "complete";
+  }
   const store = await openStore(config, version, context);
   const decision = store.decide({ force, files: DATA_TYPES.map((type) => chosen.dumps[type].name) });
   if (decision === "skip") {

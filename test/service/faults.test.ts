@@ -62,6 +62,11 @@ function trigger(url: string, forceReprocess = false): Promise<Response> {
   return fetch(`${url}/trigger`, init);
 }
 
+/** How many dumps of a version the site was asked for. */
+function downloadsOf({ installation }: Scene, version: string): number {
+  return installation.site.requests.filter(({ target }) => target.includes(`discogs_${version}`) && target.includes("xml.gz")).length;
+}
+
 /** Writes the CHECKSUM of the dumps in a folder anew. */
 async function writeChecksum(path: string): Promise<void> {
   const lines: string[] = [];
@@ -135,6 +140,32 @@ describe("the site", () => {
     expect(new Set(scene.controls("extraction_complete").map(({ body }) => body["version"]))).toEqual(new Set([VERSION, NEXT_VERSION]));
     expect(scene.received).toEqual(Object.fromEntries(TYPES.map((type) => [type, 2 * SIZES[type]])));
     expect(await stopped(running)).toBeLessThan(STOP_SECONDS_MAX);
+  });
+});
+
+describe("an older version than the one published here", () => {
+  const OWN_YEAR = "20251201";
+
+  test("is not published, although the page with the newer one cannot be had; it is if that is forced", LIMIT, async () => {
+    await using scene = await Scene.open(broker, "fanout", dumps);
+    await scene.once();
+    await makeDump(scene.installation.published, { ...SIZES, version: OWN_YEAR, seed: 3 });
+    scene.installation.site.script(targets.year("2026"), { status: 404 });
+    const log = await scene.once();
+    expect(log).toContain(`${OWN_YEAR} is the newest version that the site has now, but ${VERSION} was begun here already`);
+    expect([scene.received, downloadsOf(scene, OWN_YEAR)]).toEqual([SIZES, 0]);
+    await scene.once({ FORCE_REPROCESS: "true" });
+    expect(scene.received).toEqual(Object.fromEntries(TYPES.map((type) => [type, 2 * SIZES[type]])));
+  });
+
+  test("is published if of the newer one no record was", LIMIT, async () => {
+    await using scene = await Scene.open(broker, "topic", dumps);
+    await makeDump(scene.installation.published, { ...SIZES, version: OWN_YEAR, seed: 3 });
+    scene.installation.site.script(targets.file(fileOf("masters")), { status: 404 });
+    expect((await scene.serve().ended).code).toBe(1);
+    await rm(join(scene.installation.published, fileOf("masters"))); // withdrawn
+    await scene.once();
+    expect([scene.received, downloadsOf(scene, OWN_YEAR)]).toEqual([SIZES, 4]);
   });
 });
 

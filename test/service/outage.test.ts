@@ -122,3 +122,19 @@ test("one signal while the broker is away: ends within the time to drain, with a
   expect((await fileState(scene.root, RELEASES))?.checkpoint?.ordinal).toBeGreaterThan(0);
   await broker.restart();
 });
+
+test("a broker that takes nothing stalls the file: /ready tells, and no longer once records flow again", LIMIT, async () => {
+  await using scene = await Scene.open(broker, "fanout", dumps.path);
+  const { running, url } = await inTheMiddle(scene, { DEADWAX_STALL_SECONDS: "1" });
+  broker.ctl("set_vm_memory_high_watermark", "absolute", "1");
+  await running.logs(/⚠️ Stalled extractors detected: \[\\"releases\\"\]/u);
+  expect(await ready(url)).toEqual([503, JSON.stringify({ reason: "no new record for a long time: releases" })]);
+  broker.ctl("set_vm_memory_high_watermark", "0.4");
+  await running.logs(/🔄 Records of releases come again/u);
+  await expect.poll(async () => (await ready(url))[0]).toBe(200);
+  await running.logs(/⏰ Waiting/);
+  await scene.consumer?.drained();
+  expect([missing(scene), scene.consumer?.duplicates]).toEqual([0, 0]);
+  running.kill("SIGTERM");
+  expect((await running.ended).code).toBe(0);
+});
