@@ -214,7 +214,8 @@ export const SERVE_OPTIONS = {
     meaning: "a data type without a new record for so long is reported as stalled",
   },
 
-  verify: OPTIONS.verify,
+  // Consumers are told that a file is complete, so that nothing may leave unverified.
+  verify: { ...OPTIONS.verify, schema: word(["auto", "full"]), meaning: "auto: CHECKSUM file, else a full pass, before the first record; full: both" },
   chunk: OPTIONS.chunk,
   inflate: OPTIONS.inflate,
   checkpointRecords: { ...OPTIONS.checkpointRecords, also: [{ name: "STATE_SAVE_INTERVAL", lenient: u64(1, U32_MAX) }] },

@@ -182,8 +182,9 @@ async function verifyAll(todo: readonly InputFile[], run: RunContext): Promise<M
         if (stopping.aborted && !signal.aborted) return null; // nothing was begun that a restart would miss
         throw error;
       });
-      sources.set(input.name, source);
       if (source !== null && input.dataType !== null) await store?.apply({ type: "file-present", file: input.name, dataType: input.dataType, source });
+      // What was known before of the very same file, such as its hash, the state has put together.
+      sources.set(input.name, source === null ? null : (store?.fileState(input.name)?.source ?? source));
     });
   await mapBounded(todo, request.filesAtOnce, work);
   return sources;

@@ -26,8 +26,9 @@ export async function fetchDump(
       listed,
       {
         isGood: async (path, sha256, aborted) => {
-          const known = store.verifiedSource(basename(path), await identify(path));
-          return known === null ? (await hash(path, config, aborted)) === sha256 : known.sha256 === sha256;
+          // What was verified by a pass over the gzip alone has no hash to compare yet.
+          const known = store.verifiedSource(basename(path), await identify(path))?.sha256 ?? null;
+          return (known ?? (await hash(path, config, aborted))) === sha256;
         },
         onDownload: async ({ name }) => {
           fetching = name;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Broker } from "../services/rabbitmq.ts";
+import { targets } from "../source/discogs/scripted-server.ts";
 import { extract } from "../system/support/deadwax.ts";
 import { dumpPath, VERSION } from "../system/support/dumps.ts";
 import { markerPath, readMarker } from "../system/support/marker.ts";
@@ -71,4 +72,28 @@ test("what is published equals what the file sink writes", { timeout: 180_000 },
     expect(tableDigest(consumer.tables.get(type) ?? new Map())).toMatch(/^[0-9a-f]{64}$/);
   }
   expect(markerPath(installation.root)).toContain(VERSION);
+});
+
+test("where the CHECKSUM cannot be had, a restart keeps the dumps and goes on", { timeout: 180_000 }, async () => {
+  await using installation = await Installation.create(broker);
+  await installation.publish(SIZES);
+  await installation.freshRoot("no-checksum");
+  const name = `discogs_${VERSION}_CHECKSUM.txt`;
+  installation.site.script(targets.file(name), { status: 404, body: "gone" });
+  await using consumer = await UpstreamConsumer.start(`${broker.address.amqp}/%2F`, "topic");
+  const first = installation.serve("topic", { FAULT_PLAN: "file-announced kill 1" }, ["--conditions=deadwax-faults"]);
+  expect((await first.ended).signal).toBe("SIGKILL");
+  const isDump = ({ target }: { target: string }) => target.includes(".xml.gz");
+  const served = installation.site.bytesServed(isDump);
+  expect(served).toBeGreaterThan(0);
+  for (let start = 0; start < 2; start += 1) {
+    const running = installation.serve("topic");
+    await running.logs(/⏰ Waiting/);
+    expect(running.log).not.toContain("removed and downloaded again");
+    running.kill("SIGTERM");
+    expect((await running.ended).code).toBe(0);
+  }
+  expect(installation.site.bytesServed(isDump)).toBe(served);
+  await consumer.drained();
+  for (const type of TYPES) expect([type, consumer.tables.get(type)?.size]).toEqual([type, SIZES[type]]);
 });
