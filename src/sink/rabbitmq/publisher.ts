@@ -2,6 +2,7 @@ import type { Channel, Connection, Envelope, ReturnedMessage } from "rabbitmq-cl
 import { fault } from "#fault";
 import { DumpError, systemCode } from "../../errors.ts";
 import type { SinkEvents } from "../sink.ts";
+import { Answers } from "./answers.ts";
 import type { Condition } from "./condition.ts";
 import type { RabbitConfig } from "./config.ts";
 import { channelFailure, textOf } from "./failures.ts";
@@ -46,10 +47,7 @@ export class Publisher implements AsyncDisposable {
   readonly #unconfirmed = new Set<Message>();
   #handedOver = 0;
   #failure: { readonly error: DumpError } | null = null;
-  /** Answered since the last turn of the event loop, and in the turn before that. */
-  #answered: Message[] = [];
-  #ripe: Message[] = [];
-  #settling = false;
+  readonly #answers = new Answers((ripe) => this.#settle(ripe));
   /** Ids of returned messages, and the broker's reason, until their acks come. */
   readonly #returned = new Map<string, string>();
   #channelsLost = 0;
@@ -130,37 +128,15 @@ export class Publisher implements AsyncDisposable {
     message.nacked = false;
     this.#envelope.messageId = message.id;
     this.#channel.basicPublish(this.#envelope, message.body).then(
-      () => this.#answer(message),
+      () => this.#answers.add(message),
       (error: unknown) => {
         // Only a nack is the broker's answer; anything else is the end of the channel, which comes as its event too.
         if (systemCode(error) === "NACK") {
           message.nacked = true;
-          this.#answer(message);
+          this.#answers.add(message);
         } else if (systemCode(error) !== "CH_CLOSE") this.#lostReason ??= error;
       },
     );
-  }
-
-  #answer(message: Message): void {
-    this.#answered.push(message);
-    this.#settleSoon();
-  }
-
-  /**
-   * A returned message is acked too. The client tells of the ack at once, but of the return, which the broker has sent before, in the next
-   * turn of the event loop. So an ack counts one whole turn after it came.
-   */
-  #settleSoon(): void {
-    if (this.#settling) return;
-    this.#settling = true;
-    setImmediate(() => {
-      this.#settling = false;
-      const ripe = this.#ripe;
-      this.#ripe = this.#answered;
-      this.#answered = [];
-      if (this.#ripe.length > 0) this.#settleSoon();
-      this.#settle(ripe);
-    });
   }
 
   #settle(ripe: readonly Message[]): void {
