@@ -173,9 +173,9 @@ describe("a failed first run", () => {
   test("answers health through the cool-down, then ends with 1", LIMIT, async () => {
     await using scene = await Scene.open(broker, "fanout", dumps);
     scene.installation.site.script("/", { status: 404 });
-    const running = scene.serve({ FAILURE_COOLDOWN_SECS: "2" });
+    const running = scene.serve({ FAILURE_COOLDOWN_SECS: "3" });
     const url = await healthUrl(running);
-    await running.logs(/😴 Cooling down for 2 s/);
+    await running.logs(/😴 Cooling down for 3 s/);
     expect(await health(url)).toMatchObject({ status: "healthy", extraction_status: "failed", error_message: expect.stringContaining("404") });
     const ready = await fetch(`${url}/ready`);
     expect([ready.status, await ready.json()]).toEqual([503, { reason: expect.stringContaining("404") }]);
@@ -213,22 +213,25 @@ describe("a failed first run", () => {
     expect(running.log).toMatch(/no queue/i);
   });
 
-  test("because another service works in the same folder, which goes on undisturbed", LIMIT, async () => {
+  test("because another service works in the same folder, which is not disturbed", LIMIT, async () => {
     await using scene = await Scene.open(broker, "topic", dumps);
-    const bytes = await readFile(dumpPath(dumps, "releases"));
-    scene.installation.site.script(targets.file(fileOf("releases")), { body: bytes, drip: { bytes: Math.ceil(bytes.length / 30), everyMs: 100 } });
+    const body = await readFile(dumpPath(dumps, "releases"));
+    scene.installation.site.script(targets.file(fileOf("releases")), { body, stallAfter: 1000 }, { body });
     const first = scene.serve();
-    await first.logs(/⬇️/u);
+    await first.logs(/⬇️ [^"]*releases/u);
     const second = scene.serve();
     expect((await second.ended).code).toBe(1);
     expect(second.log).toContain("STATE_LOCKED");
-    await first.logs(/⏰ Waiting/);
+    expect(scene.installation.site.requests.filter(({ target }) => target === targets.file(fileOf("releases")))).toHaveLength(1);
+    expect(await stopped(first)).toBeLessThan(STOP_SECONDS_MAX);
+    await assertSound(scene.root);
+    const third = scene.serve();
+    await third.logs(/⏰ Waiting/);
+    const fourth = scene.serve(); // the third one waits and holds nothing
+    await fourth.logs(/✅ Version \d+ is complete already/);
     await scene.consumer?.drained();
     expect([scene.received, scene.consumer?.duplicates]).toEqual([SIZES, 0]);
-    const third = scene.serve(); // the first one waits and holds nothing
-    await third.logs(/✅ Version \d+ is complete already/);
-    expect(await stopped(third)).toBeLessThan(STOP_SECONDS_MAX);
-    expect(await stopped(first)).toBeLessThan(STOP_SECONDS_MAX);
+    for (const running of [third, fourth]) expect(await stopped(running)).toBeLessThan(STOP_SECONDS_MAX);
   });
 
   test("because the broker is away: exit 1; a signal meanwhile: exit 0", LIMIT, async () => {
