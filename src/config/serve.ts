@@ -122,11 +122,14 @@ function logFileOf(path: string): string {
   return isFolder ? join(path, LOG_FILE_NAME) : path;
 }
 
+/** One line for each reason, with the names of all that is set in vain because of it. */
 function warningsOf(env: NodeJS.ProcessEnv, keys: readonly string[]): string[] {
-  return ACCEPTED_AND_IGNORED.flatMap(({ variable, key, reason }) => {
+  const namesByReason = new Map<string, string[]>();
+  for (const { variable, key, reason } of ACCEPTED_AND_IGNORED) {
     const names = [...(variable !== null && (env[variable] ?? "") !== "" ? [variable] : []), ...(key !== null && keys.includes(key) ? [key] : [])];
-    return names.map((name) => `${name} has no effect: ${reason}`);
-  });
+    if (names.length > 0) namesByReason.set(reason, [...(namesByReason.get(reason) ?? []), ...names]);
+  }
+  return [...namesByReason].map(([reason, names]) => `${names.join(", ")} ${names.length === 1 ? "has" : "have"} no effect: ${reason}`);
 }
 
 function fail(problems: readonly Problem[]): never {
