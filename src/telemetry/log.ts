@@ -14,23 +14,6 @@ export interface LogOptions {
 
 export type LogLevel = "error" | "warn" | "info" | "debug" | "silent";
 
-/** Upstream's names in either case: DEBUG, INFO, WARNING or WARN, ERROR, CRITICAL; TRACE is debug, and what has no meaning is info. */
-export function logLevelOf(name: string): Exclude<LogLevel, "silent"> {
-  switch (name.trim().toLowerCase()) {
-    case "trace":
-    case "debug":
-      return "debug";
-    case "warn":
-    case "warning":
-      return "warn";
-    case "error":
-    case "critical":
-      return "error";
-    default:
-      return "info";
-  }
-}
-
 /** A service talks to people on a terminal and to machines everywhere else. */
 export function logFormatFor(output: TextOutput): "text" | "json" {
   return output.isTTY === true ? "text" : "json";
