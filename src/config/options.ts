@@ -106,9 +106,9 @@ export const OPTIONS = {
     fallback: String(Math.min(availableParallelism(), THREADS_MAX)),
     fallbackText: "number of CPUs",
     env: "MAX_WORKERS",
-    lenient: u64(1),
+    lenient: u64(1, THREADS_MAX),
     unit: "threads",
-    meaning: "threads of the pool, and at most that many files at once; in the variable, 0 is 1 and what is no number is the default",
+    meaning: "threads of the pool, and at most that many files at once; in the variable, 0 is 1, more than 256 is 256 and what is no number is the default",
   },
   chunk: {
     argument: "BYTES",
