@@ -2,6 +2,8 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DumpError } from "../errors.ts";
 import type { Contract } from "../model.ts";
+import { IGNORED_KEYS } from "../sink/rabbitmq/config.ts";
+import { isBrokerUrl } from "./broker-url.ts";
 import { chooseContract, chooseSink, Fault } from "./contract.ts";
 import { ACCEPTED_AND_IGNORED } from "./ignored.ts";
 import type { ValuesOf } from "./option.ts";
@@ -85,7 +87,7 @@ export function composeServeConfig(flags: ServeFlags, env: NodeJS.ProcessEnv, un
     triggerToken: values.triggerToken === null ? null : new Secret(values.triggerToken),
     proxies: { http: urlOrNull(values.httpProxy), https: urlOrNull(values.httpsProxy), no: values.noProxy },
     settings,
-    warnings: warningsOf(env, file.ignored),
+    warnings: warningsOf(env, file.ignored, sink.value),
   });
 }
 
@@ -123,12 +125,14 @@ function logFileOf(path: string): string {
 }
 
 /** One line for each reason, with the names of all that is set in vain because of it. */
-function warningsOf(env: NodeJS.ProcessEnv, keys: readonly string[]): string[] {
+function warningsOf(env: NodeJS.ProcessEnv, keys: readonly string[], sinkUrl: string): string[] {
   const namesByReason = new Map<string, string[]>();
   for (const { variable, key, reason } of ACCEPTED_AND_IGNORED) {
     const names = [...(variable !== null && (env[variable] ?? "") !== "" ? [variable] : []), ...(key !== null && keys.includes(key) ? [key] : [])];
     if (names.length > 0) namesByReason.set(reason, [...(namesByReason.get(reason) ?? []), ...names]);
   }
+  const inUrl = isBrokerUrl(sinkUrl) ? IGNORED_KEYS.filter((key) => new URL(sinkUrl).searchParams.has(key)) : [];
+  if (inUrl.length > 0) namesByReason.set("size of frames and number of channels are the broker's, and the login is by user and password", inUrl);
   return [...namesByReason].map(([reason, names]) => `${names.join(", ")} ${names.length === 1 ? "has" : "have"} no effect: ${reason}`);
 }
 

@@ -196,6 +196,13 @@ describe("what is accepted and ignored", () => {
     expect(serve({ [variable]: "" }).warnings).toEqual([]);
   });
 
+  it("a broker's URL has one warning for its settings without effect", () => {
+    const { warnings, sinkUrl } = serve({ RABBITMQ_HOST: "", AMQP_CONNECTION: "amqp://user:canary@h?frame_max=9&heartbeat=5&auth_mechanism=plain" });
+    expect(warnings).toEqual([expect.stringMatching(/^frame_max, auth_mechanism have no effect: /)]);
+    expect(warnings.join()).not.toContain("canary");
+    expect(sinkUrl.reveal()).toContain("heartbeat=5");
+  });
+
   it("together with what works is all that upstream reads", () => {
     const upstream = [
       ...["AMQP_CONNECTION", "RABBITMQ_USERNAME", "RABBITMQ_USERNAME_FILE", "RABBITMQ_PASSWORD", "RABBITMQ_PASSWORD_FILE", "RABBITMQ_HOST"],

@@ -79,6 +79,11 @@ describe("an amqp URL", () => {
     });
   });
 
+  test("takes the settings of RabbitMQ that mean nothing here", () => {
+    const ignored = "frame_max=131072&channel_max=x&auth_mechanism=plain&auth_mechanism=amqplain";
+    expect(parseAmqpUrl(`amqp://h?heartbeat=5&${ignored}`)).toEqual(parseAmqpUrl("amqp://h?heartbeat=5"));
+  });
+
   test.each([
     ["amqp://h?windows=1", '"windows"'],
     ["amqp://h?verify=verify_none", "needs amqps:"],

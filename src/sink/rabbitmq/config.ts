@@ -41,6 +41,8 @@ export interface RabbitConfig {
 
 const PORTS = { "amqp:": 5672, "amqps:": 5671 } as const;
 const TLS_KEYS = ["cacertfile", "certfile", "keyfile", "verify"];
+/** RabbitMQ's other settings: the client leaves sizes and channels to the broker and logs in with user and password. */
+export const IGNORED_KEYS: readonly string[] = ["frame_max", "channel_max", "auth_mechanism"];
 /** A timer that waits longer fires at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const MIB = 2 ** 20;
@@ -137,7 +139,7 @@ class Settings {
 
   refuseRest(tlsOnly: readonly string[]): void {
     for (const key of new Set(this.#given.keys())) {
-      if (this.#known.has(key)) continue;
+      if (this.#known.has(key) || IGNORED_KEYS.includes(key)) continue;
       const shown = /^[\w.-]{1,40}$/.test(key) ? `"${key}"` : "of another name";
       if (tlsOnly.includes(key)) this.#problems.push(`the setting ${shown} needs amqps:`);
       else this.#problems.push(`unknown setting ${shown}: known are ${[...this.#known].join(", ")}`);
