@@ -184,7 +184,7 @@ export const SERVE_OPTIONS = {
     schema: text,
     fallback: null,
     unit: null,
-    meaning: "file that the log goes to as well; in a folder it is called deadwax.log",
+    meaning: "file that the log goes to as well; in a folder it is called extractor.log",
   },
   output: { ...OPTIONS.output, fallback: null, fallbackText: "text on a terminal, else json", meaning: "form of the log: text or json" },
 

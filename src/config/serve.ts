@@ -12,7 +12,7 @@ import { hideSecrets, Secret } from "./secrets.ts";
 import { SERVE_KEYS, SERVE_OPTIONS, type ServeKey } from "./serve-options.ts";
 import { readSettingsFile } from "./settings-file.ts";
 
-const LOG_FILE_NAME = "deadwax.log";
+const LOG_FILE_NAME = "extractor.log";
 /** What the process ends with, as upstream's does: usage is 2, and so is what is wrong in a variable that stands for a flag. */
 const EXIT = { configuration: 1, usage: 2 };
 

@@ -59,7 +59,7 @@ describe.skipIf(!existsSync(CLI))("the passwords of a service that fails", () =>
   ])("%s are in nothing that can be seen of it", async (_, env, code) => {
     const { status, files, seen } = await watch({ ...env, DEADWAX_TRIGGER_TOKEN: "canary-canary" });
     expect(status).toBe(0);
-    expect(files).toContain("deadwax.log");
+    expect(files).toContain("extractor.log");
     for (const part of [code, "deadwax_", '"error_message"', "cli.js serve"]) expect(seen).toContain(part);
     expect(seen.toLowerCase()).not.toContain("canary");
     expect(seen).not.toContain(Buffer.from("user:canary").toString("base64"));

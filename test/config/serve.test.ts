@@ -233,8 +233,8 @@ describe("resolved settings", () => {
 
   it("show a log file in a folder by its name", () => {
     const folder = mkdtempSync(join(tmpdir(), "deadwax-log-"));
-    expect(serve({ DEADWAX_LOG_FILE: folder }).logFile).toBe(join(folder, "deadwax.log"));
-    expect(serve({ DEADWAX_LOG_FILE: "/nowhere/logs/" }).logFile).toBe("/nowhere/logs/deadwax.log");
+    expect(serve({ DEADWAX_LOG_FILE: folder }).logFile).toBe(join(folder, "extractor.log"));
+    expect(serve({ DEADWAX_LOG_FILE: "/nowhere/logs/" }).logFile).toBe("/nowhere/logs/extractor.log");
     expect(serve({ DEADWAX_LOG_FILE: join(folder, "mine.log") }).logFile).toBe(join(folder, "mine.log"));
   });
 
