@@ -179,6 +179,7 @@ export class Publisher implements AsyncDisposable {
   /** False if it is not the time: they are kept. */
   #sendAgain(messages: ReadonlyMap<Message, ComeBack>): boolean {
     if (this.#shared.link.blocked) return false;
+    if (this.#channel === null) return true; // all are sent on the next one
     const counts = { nacked: 0, returned: 0 };
     for (const [message, reason] of messages) {
       this.#hand(message);
@@ -236,6 +237,7 @@ export class Publisher implements AsyncDisposable {
 
   #adopt(channel: Channel): void {
     this.#channel = channel;
+    this.#returned.clear(); // not before the acks of the last channel are ripe, or a returned message would count as confirmed
     this.#clock.reset();
     if (this.#unconfirmed.size === 0) this.#channelsLost = 0; // nothing that a confirm could come for
     for (const message of this.#unconfirmed) this.#hand(message);
@@ -251,7 +253,6 @@ export class Publisher implements AsyncDisposable {
     if (this.#channel !== channel) return;
     this.#channel = null;
     this.#resends.clear();
-    this.#returned.clear();
     // The reason, where it is a message's, comes with that message's rejection; and the link learns of its own loss.
     setImmediate(() => {
       if (this.#closing.signal.aborted) return;
