@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { DumpError } from "../errors.ts";
 import type { Contract } from "../model.ts";
-import { IGNORED_KEYS } from "../sink/rabbitmq/config.ts";
+import { IGNORED_BROKER_SETTINGS } from "../sink/index.ts";
 import { isBrokerUrl } from "./broker-url.ts";
 import { chooseContract, chooseSink, Fault } from "./contract.ts";
 import { ACCEPTED_AND_IGNORED } from "./ignored.ts";
@@ -131,7 +131,7 @@ function warningsOf(env: NodeJS.ProcessEnv, keys: readonly string[], sinkUrl: st
     const names = [...(variable !== null && (env[variable] ?? "") !== "" ? [variable] : []), ...(key !== null && keys.includes(key) ? [key] : [])];
     if (names.length > 0) namesByReason.set(reason, [...(namesByReason.get(reason) ?? []), ...names]);
   }
-  const inUrl = isBrokerUrl(sinkUrl) ? IGNORED_KEYS.filter((key) => new URL(sinkUrl).searchParams.has(key)) : [];
+  const inUrl = isBrokerUrl(sinkUrl) ? IGNORED_BROKER_SETTINGS.filter((key) => new URL(sinkUrl).searchParams.has(key)) : [];
   if (inUrl.length > 0) namesByReason.set("size of frames and number of channels are the broker's, and the login is by user and password", inUrl);
   return [...namesByReason].map(([reason, names]) => `${names.join(", ")} ${names.length === 1 ? "has" : "have"} no effect: ${reason}`);
 }

@@ -1,6 +1,7 @@
 import { DumpError } from "../errors.ts";
 import { FileSink, openFileSink } from "./file/index.ts";
 import { openNullSink } from "./null/index.ts";
+import { IGNORED_KEYS } from "./rabbitmq/config.ts";
 import { openRabbitSink } from "./rabbitmq/index.ts";
 import { NO_EVENTS, type Sink, type SinkEvents } from "./sink.ts";
 import { openStdoutSink } from "./stdout/index.ts";
@@ -19,6 +20,9 @@ export const SINKS: Readonly<Record<string, SinkKind>> = {
   "amqp:": { usage: "amqp://USER:PASSWORD@HOST:PORT/VHOST", open: openRabbitSink },
   "amqps:": { usage: "amqps://… (the same over TLS)", open: openRabbitSink },
 };
+
+/** What the URL of a broker may say without any effect. */
+export const IGNORED_BROKER_SETTINGS: readonly string[] = IGNORED_KEYS;
 
 /** Opens the sink of a URL, without touching the destination yet; throws CONFIG_INVALID if the URL is not usable. */
 export function openSink(url: string, events: SinkEvents = NO_EVENTS): Sink {
