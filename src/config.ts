@@ -41,7 +41,12 @@ export function resolveServeConfig({ flags, env = process.env }: { readonly flag
 
 /** Whether machines read the output, as far as that can be told before the settings are known to be sound. */
 export function wantsJson(flags: Flags, env: NodeJS.ProcessEnv = process.env): boolean {
-  return (flags.output ?? env[envOf("output")]) === "json";
+  return outputOf(flags, env) === "json";
+}
+
+/** The form of the output that is asked for, unchecked; undefined: none is. */
+export function outputOf(flags: Pick<Flags, "output">, env: NodeJS.ProcessEnv = process.env): string | boolean | undefined {
+  return flags.output ?? (env[envOf("output")] || undefined);
 }
 
 function resolve({ files = [], flags, env = process.env }: RawConfig): { config: Config; problems: string[] } {

@@ -1,6 +1,6 @@
 import { type RulesFile, readRulesFile } from "../config/rules-file.ts";
 import type { ServeConfig, ServeFlags } from "../config/serve.ts";
-import { resolveServeConfig } from "../config.ts";
+import { outputOf, resolveServeConfig } from "../config.ts";
 import { ServiceBoard } from "../discogs/service-board.ts";
 import { DumpError } from "../errors.ts";
 import { startServer } from "../server/server.ts";
@@ -15,6 +15,15 @@ import { productVersion } from "./version.ts";
 
 /** `deadwax serve`: the service; resolves with the exit code, which is upstream's: 0 after a signal, 1 after a failed first run. */
 export async function runServe(flags: ServeFlags, context: CommandContext): Promise<number> {
+  try {
+    return await serve(flags, context);
+  } catch (error) {
+    if (error instanceof DumpError) writeStartFailure(error, flags, context.stdout);
+    throw error;
+  }
+}
+
+async function serve(flags: ServeFlags, context: CommandContext): Promise<number> {
   const config = resolveServeConfig({ flags });
   const rules = await readRules(config);
   const { stdout } = context;
@@ -33,6 +42,14 @@ export async function runServe(flags: ServeFlags, context: CommandContext): Prom
   const end = await context.serve(config, { board, rules, telemetry, stopping, signal, productVersion: version });
   telemetry.service.stopped();
   return end === "failed" ? EXIT_CODES.failed.exit : EXIT_CODES.done.exit;
+}
+
+/** Who collects the log finds there too why there is no service; standard error has it in any case. */
+function writeStartFailure({ code, message: reason }: DumpError, flags: ServeFlags, stdout: TextOutput): void {
+  if ((outputOf(flags) ?? logFormatFor(stdout)) === "text") return;
+  const what = code === "CONFIG_INVALID" ? "Configuration error" : "The service cannot start";
+  const message = `❌ ${what}: ${reason.replace(/\s*\n\s*/g, " ")}`;
+  stdout.write(`${JSON.stringify({ level: "error", time: new Date().toISOString(), code, message })}\n`);
 }
 
 /** To whoever restarts the container every fault of the configuration is a failure. */

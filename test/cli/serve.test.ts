@@ -47,17 +47,41 @@ describe.skipIf(!existsSync(CLI))("deadwax serve", () => {
     [1, "a settings file that is not there", ["serve", "-c", "x.toml"], FANOUT, "x.toml"],
     [1, "a secret that cannot be read", ["serve"], { RABBITMQ_PASSWORD_FILE: "/nowhere" }, "RABBITMQ_PASSWORD_FILE"],
     [1, "rules that are named by nothing", ["serve"], { ...FANOUT, DATA_QUALITY_RULES: "" }, "DATA_QUALITY_RULES"],
-    [2, "an unknown flag", ["serve", "--unknown"], FANOUT, "--unknown"],
     [2, "a bad value of a flag", ["serve", "--health-port", "x"], FANOUT, "--health-port x"],
     [2, "a bad FORCE_REPROCESS", ["serve"], { ...FANOUT, FORCE_REPROCESS: "x" }, "FORCE_REPROCESS=x"],
     [2, "a bad EXTRACTOR_SOURCE", ["serve"], { ...FANOUT, EXTRACTOR_SOURCE: "x" }, "EXTRACTOR_SOURCE=x"],
     [2, "MusicBrainz", ["serve", "--source", "musicbrainz"], FANOUT, "MusicBrainz"],
-    [2, "an argument", ["serve", "x"], FANOUT, "too many arguments"],
-  ])("ends with %i and one line for %s", (exit, _, args, env, part) => {
+    [1, "rules that are not there", ["serve"], { ...FANOUT, DATA_QUALITY_RULES: "/nowhere.yaml" }, "/nowhere.yaml"],
+  ])("ends with %i, one line, and the same in the log, for %s", (exit, _, args, env, part) => {
     const { status, stdout, stderr } = run(args, { env });
-    expect({ status, stdout }).toEqual({ status: exit, stdout: "" });
+    expect(status).toBe(exit);
+    const [, reason = ""] = /^deadwax: CONFIG_INVALID: ([^\n]*)\n$/.exec(stderr) ?? [];
+    expect(reason).toContain(part);
+    expect(stdout.split("\n")).toHaveLength(2);
+    const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    expect(JSON.parse(stdout)).toEqual({ level: "error", time, code: "CONFIG_INVALID", message: `❌ Configuration error: ${reason}` });
+  });
+
+  it("leaves standard output alone where the log is to be text", () => {
+    for (const asText of [run(["serve", "--output", "text"]), run(["serve"], { env: { DEADWAX_OUTPUT: "text" } })]) {
+      expect(asText).toMatchObject({ status: 1, stdout: "", stderr: expect.stringContaining("AMQP_CONNECTION") });
+    }
+  });
+
+  it.each([
+    ["an unknown flag", ["serve", "--unknown"], "--unknown"],
+    ["an argument", ["serve", "x"], "too many arguments"],
+  ])("ends with 2 and one line for %s", (_, args, part) => {
+    const { status, stdout, stderr } = run(args, { env: FANOUT });
+    expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toMatch(/^deadwax: CONFIG_INVALID: [^\n]*\n$/);
     expect(stderr).toContain(part);
+  });
+
+  it("shows no password where its settings are refused", () => {
+    const { stdout, stderr } = run(["serve"], { env: { AMQP_CONNECTION: "amqp://user:canary@h?windows=1" } });
+    expect(JSON.parse(stdout).message).toContain('"windows"');
+    expect(stdout + stderr).not.toContain("canary");
   });
 
   it("lists every flag in its help, and nothing that is a secret", () => {
