@@ -5,10 +5,15 @@ import { extract } from "../system/support/deadwax.ts";
 import { dumpPath, VERSION } from "../system/support/dumps.ts";
 import { markerPath, readMarker } from "../system/support/marker.ts";
 import { healthUrl, Installation } from "./installation.ts";
+import { Scene, TYPES } from "./scene.ts";
 import { tableDigest, UpstreamConsumer } from "./upstream-consumer.ts";
 
 const SIZES = { artists: 300, labels: 400, masters: 200, releases: 500 };
-const TYPES = ["artists", "labels", "masters", "releases"] as const;
+/** So many that a run can be broken off. */
+const MORE = { artists: 3_000, labels: 3_000, masters: 3_000, releases: 3_000 };
+const NEXT_VERSION = "20260901";
+/** Records of each type that the next version does not have any more. */
+const LACKING = 3;
 
 let broker: Broker;
 beforeAll(async () => {
@@ -53,6 +58,32 @@ describe.each(["topic", "fanout"] as const)("%s", (contract) => {
     running.kill("SIGTERM");
     expect((await running.ended).code).toBe(0);
   });
+});
+
+test("records that a new version lacks, and no others, are deleted by consumers, though its run was broken off", { timeout: 180_000 }, async () => {
+  await using scene = await Scene.open(broker, "fanout", null);
+  const { installation, consumer } = scene;
+  if (consumer === null) throw new Error("the scene has no consumers");
+  await installation.publish(MORE);
+  await scene.once();
+  const before = new Map(TYPES.map((type) => [type, [...(consumer.tables.get(type)?.keys() ?? [])]]));
+  expect([...consumer.purged.values()].flat()).toEqual([]);
+
+  const fewer = Object.fromEntries(TYPES.map((type) => [type, MORE[type] - LACKING]));
+  await installation.publish({ ...fewer, version: NEXT_VERSION });
+  const brokenOff = scene.serve({ MAX_WORKERS: "1", DEADWAX_WINDOW_MESSAGES: "50", DEADWAX_CHUNK: "65536" });
+  await brokenOff.logs(/🎉/u);
+  brokenOff.kill("SIGTERM");
+  expect((await brokenOff.ended).code).toBe(0);
+  expect(brokenOff.log).not.toContain("🏁");
+  // What came before the break is as much of this version as what comes after it: `started_at` is that of the first start.
+  await scene.once();
+  expect(consumer.vetoes).toEqual([]);
+  for (const type of TYPES) {
+    const ids = before.get(type) ?? [];
+    expect([type, consumer.purged.get(type)]).toEqual([type, ids.slice(-LACKING)]);
+    expect([...(consumer.tables.get(type)?.keys() ?? [])]).toEqual(ids.slice(0, -LACKING));
+  }
 });
 
 test("what is published equals what the file sink writes", { timeout: 180_000 }, async () => {

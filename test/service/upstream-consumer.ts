@@ -3,7 +3,8 @@ import { Connection, type Consumer } from "rabbitmq-client";
 
 /**
  * What stands behind the broker in an upstream installation, written from its description and importing nothing from `src/`: a table
- * writer with its own queues that stores a document per id, leaves one with an equal hash alone, and obeys control messages.
+ * writer with its own queues that stores a document per id, leaves one with an equal hash alone but for its `updated_at`, and deletes at
+ * `extraction_complete` what is older than the extraction's start.
  */
 export interface Delivery {
   readonly messageId: string;
@@ -13,6 +14,8 @@ export interface Delivery {
 const TYPES = ["artists", "labels", "masters", "releases"] as const;
 const TABLE_QUEUE = { topic: "discogsography-tableinator", fanout: "discogsography-discogs-tableinator" };
 const PREFETCH = 2_000;
+/** A purge of so much of a table is taken for a mistake and left undone. */
+const PURGE_SHARE_VETO = 0.9;
 
 export class UpstreamConsumer implements AsyncDisposable {
   /** Per type: id to the hash of its document. */
@@ -20,10 +23,16 @@ export class UpstreamConsumer implements AsyncDisposable {
   /** How often each message id came. */
   readonly deliveries = new Map<string, number>();
   readonly controls: { readonly type: string; readonly body: Record<string, unknown>; readonly from: string }[] = [];
+  /** Per type: ids that a purge has deleted. */
+  readonly purged = new Map<string, string[]>(TYPES.map((type) => [type, []]));
+  /** Types whose purge was left undone. */
+  readonly vetoes: string[] = [];
   writes = 0;
   /** Messages that the broker gave out once more because they had not been acknowledged. */
   redelivered = 0;
   readonly deadLetters: string[] = [];
+  /** Per type: id to when it last came, in Unix milliseconds. */
+  readonly #updatedAt = new Map<string, Map<string, number>>(TYPES.map((type) => [type, new Map()]));
   readonly #rabbit: Connection;
   readonly #contract: "topic" | "fanout";
   readonly #consumers: Consumer[] = [];
@@ -101,6 +110,7 @@ export class UpstreamConsumer implements AsyncDisposable {
     const message = (Buffer.isBuffer(body) ? JSON.parse(body.toString("utf8")) : body) as Record<string, unknown>;
     if (message["type"] !== "data") {
       this.controls.push({ type: String(message["type"]), body: message, from: type });
+      if (message["type"] === "extraction_complete") this.#purge(type, message);
       return;
     }
     this.deliveries.set(messageId, (this.deliveries.get(messageId) ?? 0) + 1);
@@ -109,10 +119,30 @@ export class UpstreamConsumer implements AsyncDisposable {
       this.deadLetters.push(messageId);
       return;
     }
+    this.#updatedAt.get(type)?.set(id, Date.now());
     const table = this.tables.get(type);
     if (table?.get(id) === sha256) return;
     table?.set(id, sha256);
     this.writes += 1;
+  }
+
+  /** Deletes what the extraction did not bring again. */
+  #purge(type: string, message: Record<string, unknown>): void {
+    const startedAt = Date.parse(String(message["started_at"]));
+    if (Number.isNaN(startedAt)) throw new Error(`extraction_complete with started_at ${String(message["started_at"])}`);
+    const counts = message["record_counts"] as Record<string, number>;
+    const rows = this.#updatedAt.get(type) ?? new Map<string, number>();
+    const stale = [...rows].filter(([, updatedAt]) => updatedAt < startedAt).map(([id]) => id);
+    if ((counts[type] ?? 0) === 0 || stale.length === 0) return;
+    if (stale.length >= PURGE_SHARE_VETO * rows.size) {
+      this.vetoes.push(type);
+      return;
+    }
+    for (const id of stale) {
+      rows.delete(id);
+      this.tables.get(type)?.delete(id);
+    }
+    this.purged.get(type)?.push(...stale);
   }
 }
 
