@@ -1,5 +1,6 @@
 /** The state marker on disk: the only file of this folder that reads and writes it. */
-import { open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { constants } from "node:fs";
+import { copyFile, link, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fault } from "#fault";
 import { DumpError, systemCode } from "../errors.ts";
@@ -20,6 +21,8 @@ export interface DiskSteps {
   /** Writes a file and resolves once its bytes are on disk. */
   writeSynced(path: string, text: string): Promise<void>;
   rename(from: string, to: string): Promise<void>;
+  /** Gives a file a second name, or copies it where a file has but one; fails with EEXIST if that name is taken. */
+  duplicate(from: string, to: string): Promise<void>;
   /** Resolves once the folder's names are on disk. */
   syncFolder(path: string): Promise<void>;
 }
@@ -75,20 +78,42 @@ export class MarkerFile {
     return this.#queued;
   }
 
-  /** Moves a marker that cannot be used aside, over nothing; returns where it is now. */
-  async keepBeside(keepAs: string): Promise<string> {
+  /** Moves a marker that cannot be used, or is not to be used any more, aside, over nothing; returns where it is now. */
+  keepBeside(keepAs: string): Promise<string> {
+    return this.#besides("moved", keepAs, async (path) => {
+      // This process is the root's only writer, so looking first is safe.
+      if (await exists(path)) return false;
+      await this.#disk.rename(this.path, path);
+      return true;
+    });
+  }
+
+  /** Keeps what the marker says now, over nothing, and leaves the marker where it is until the next write; returns where it is kept. */
+  copyBeside(keepAs: string): Promise<string> {
+    return this.#besides("kept", keepAs, async (path) => {
+      try {
+        await this.#disk.duplicate(this.path, path);
+        return true;
+      } catch (error) {
+        if (systemCode(error) === "EEXIST") return false;
+        throw error;
+      }
+    });
+  }
+
+  /** Does `keep` under the first name that is free: it returns false for one that is not. */
+  async #besides(what: "moved" | "kept", keepAs: string, keep: (path: string) => Promise<boolean>): Promise<string> {
     try {
       for (let n = 0; n < KEPT_MAX; n++) {
         const path = join(this.#root, n === 0 ? keepAs : `${keepAs}-${n}`);
-        if (await exists(path)) continue; // this process is the root's only writer, so looking first is safe
-        await this.#disk.rename(this.path, path);
+        if (!(await keep(path))) continue;
         await this.#disk.syncFolder(this.#root);
         return path;
       }
     } catch (error) {
-      throw unusable(this.path, "cannot be moved aside", error);
+      throw unusable(this.path, `cannot be ${what} aside`, error);
     }
-    throw new DumpError("STATE_UNWRITABLE", `state marker ${this.path} cannot be moved aside: ${KEPT_MAX} of that name are kept; remove some`);
+    throw new DumpError("STATE_UNWRITABLE", `state marker ${this.path} cannot be ${what} aside: ${KEPT_MAX} of that name are kept; remove some`);
   }
 
   /** Removes the marker; returns false if there was none. */
@@ -139,6 +164,14 @@ export const diskSteps: DiskSteps = {
     await file.sync();
   },
   rename,
+  async duplicate(from, to) {
+    try {
+      await link(from, to); // a write never changes the bytes under a name, so that both keep theirs
+    } catch (error) {
+      if (!NO_LINKS.includes(systemCode(error) ?? "")) throw error;
+      await copySynced(from, to);
+    }
+  },
   async syncFolder(path) {
     try {
       await using folder = await open(path, "r");
@@ -149,6 +182,21 @@ export const diskSteps: DiskSteps = {
     }
   },
 };
+
+/** How file systems say that a file cannot have a second name, or no further one. */
+const NO_LINKS: readonly string[] = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"];
+
+/** Copies a file over nothing and resolves once its bytes are on disk; a copy that fails leaves nothing. */
+export async function copySynced(from: string, to: string): Promise<void> {
+  await copyFile(from, to, constants.COPYFILE_EXCL);
+  try {
+    await using file = await open(to, "r+");
+    await file.sync();
+  } catch (error) {
+    await rm(to, { force: true }).catch(() => {}); // gives its space back
+    throw error;
+  }
+}
 
 async function fileStat(path: string): Promise<{ size: number }> {
   const stats = await stat(path);

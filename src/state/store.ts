@@ -96,11 +96,11 @@ export class StateStore {
     return fileState(this.#marker, file);
   }
 
-  /** A marker that speaks of other bytes is kept beside before it is written anew. */
+  /** A marker that speaks of other bytes is kept beside before it is written anew; until then it stays, for what it says of the other files. */
   async #keepOther(file: string, source: SourceState): Promise<void> {
     if (provenanceChange(this.#marker, file, source) === null) return;
     this.#warnOfChange(file, source);
-    await this.#file.keepBeside(keptName(this.#marker.current_version, this.#now()));
+    await this.#file.copyBeside(keptName(this.#marker.current_version, this.#now()));
   }
 
   #warnOfChange(file: string, source: SourceState): void {

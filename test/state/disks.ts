@@ -1,4 +1,4 @@
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { link, readFile, rename, writeFile } from "node:fs/promises";
 import type { DiskSteps } from "../../src/state/file.ts";
 
 /** Where a write stops: in the middle of its bytes, before the rename, or behind it. */
@@ -23,6 +23,10 @@ export class CrashingDisk implements DiskSteps {
       throw new Error("crash");
     }
     await rename(from, to);
+  }
+
+  async duplicate(from: string, to: string): Promise<void> {
+    await link(from, to);
   }
 
   async syncFolder(): Promise<void> {

@@ -2,7 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { type DiskSteps, diskSteps, listMarkers, MarkerFile } from "../../src/state/file.ts";
+import { copySynced, type DiskSteps, diskSteps, listMarkers, MarkerFile } from "../../src/state/file.ts";
 import { MARKER_BYTES_MAX, type Marker } from "../../src/state/marker.ts";
 import { realisticMarker, VERSION } from "./samples.ts";
 
@@ -43,6 +43,7 @@ test("writes beside, syncs, renames, syncs the folder, in that order", async () 
   const disk: DiskSteps = {
     writeSynced: (path, text) => noted("write", path, diskSteps.writeSynced(path, text)),
     rename: (from, to) => noted("rename", to, diskSteps.rename(from, to)),
+    duplicate: (from, to) => noted("duplicate", to, diskSteps.duplicate(from, to)),
     syncFolder: (path) => noted("sync", path, diskSteps.syncFolder(path)),
   };
   await new MarkerFile(root, VERSION, disk).write(numbered(0));
@@ -132,6 +133,21 @@ test("kept markers are never overwritten", async () => {
   expect(await Promise.all(kept.map((path) => readFile(path, "utf8")))).toEqual(contents);
   expect(await file.read(NOW)).toEqual({ kind: "absent" });
   expect(await listMarkers(root)).toEqual([]);
+});
+
+test.each([
+  ["has a second name", diskSteps],
+  ["is copied where a file has but one", { ...diskSteps, duplicate: copySynced }],
+])("a marker that is kept for what it says %s, and stays until it is written anew", async (_, disk) => {
+  const file = new MarkerFile(root, VERSION, disk);
+  await file.write(numbered(0));
+  const text = await readFile(file.path, "utf8");
+  const kept = await Promise.all([file.copyBeside(`${NAME}.kept`), file.copyBeside(`${NAME}.kept`)]);
+  expect(kept.sort()).toEqual([join(root, `${NAME}.kept`), join(root, `${NAME}.kept-1`)]);
+  expect(await file.read(NOW)).toMatchObject({ marker: numbered(0) });
+  await file.write(numbered(1));
+  expect(await Promise.all(kept.map((path) => readFile(path, "utf8")))).toEqual([text, text]);
+  expect(await file.read(NOW)).toMatchObject({ marker: numbered(1) });
 });
 
 test("lists the versions that have a marker", async () => {

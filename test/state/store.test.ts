@@ -4,6 +4,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { DATA_TYPES, type DataType } from "../../src/model.ts";
+import { diskSteps } from "../../src/state/file.ts";
 import type { RunKey } from "../../src/state/marker.ts";
 import { StateStore } from "../../src/state/store.ts";
 import { CrashingDisk, type CrashPoint } from "./disks.ts";
@@ -64,6 +65,36 @@ test("a checkpoint for other bytes is not used, with one warning", async () => {
   expect(warnings).toEqual([`${LABELS} is not the file of the saved state, its SHA-256 is another: it is extracted from its first record`]);
   const third = await StateStore.open(root, VERSION, TOPIC);
   expect(third.resume(LABELS, other)).toEqual({ kind: "fresh", reason: null });
+});
+
+test.each(["writeSynced", "rename", "duplicate"] as const)("where %s fails for a republished file, nothing is forgotten of the other ones", async (step) => {
+  const first = await open();
+  for (const event of [...begun(), ...wholeFile("artists"), ...wholeFile("labels")]) await first.apply(event);
+  const before = await readFile(join(root, NAME), "utf8");
+  const full = { ...diskSteps, [step]: () => Promise.reject(Object.assign(new Error("full"), { code: "ENOSPC" })) };
+  const second = await StateStore.open(root, VERSION, TOPIC, { disk: full });
+  const event = { type: "file-present", file: LABELS, dataType: "labels", source: source("labels", { sha256: hex("other") }) } as const;
+  await expect(second.apply(event)).rejects.toMatchObject({ code: "STATE_UNWRITABLE", message: expect.stringContaining("ENOSPC") });
+  expect(await readFile(join(root, NAME), "utf8")).toBe(before);
+  const third = await open();
+  expect(third.pendingFiles([fileOf("artists"), LABELS])).toEqual([]);
+  await third.apply(event);
+  expect(third.pendingFiles([fileOf("artists"), LABELS])).toEqual([LABELS]);
+});
+
+test("files that are verified side by side and both republished are both kept and done again", async () => {
+  const first = await open();
+  for (const event of [...begun(), ...wholeFile("artists"), ...wholeFile("labels")]) await first.apply(event);
+  const before = await readFile(join(root, NAME), "utf8");
+  const second = await open();
+  const types = ["artists", "labels"] as const;
+  await Promise.all(
+    types.map((type) => second.apply({ type: "file-present", file: fileOf(type), dataType: type, source: source(type, { sha256: hex("other") }) })),
+  );
+  expect(second.pendingFiles(types.map(fileOf))).toEqual(types.map(fileOf));
+  const kept = (await readdir(root)).filter((name) => name !== NAME);
+  expect(kept.every((name) => name.startsWith(`${NAME}.corrupt-`))).toBe(true);
+  expect(await readFile(join(root, kept.sort()[0] ?? ""), "utf8")).toBe(before);
 });
 
 test("asked before the file is reported present, it says why the checkpoint is not used", async () => {
