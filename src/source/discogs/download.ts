@@ -109,7 +109,11 @@ async function begin(part: PartFile, of: PartOf | null, answer: Answer, job: Dow
   const { name } = job.file;
   if (answer.status === 206) {
     if (of === null) throw new TransientFault(`${describeUrl(answer.url)}: answers with a part, although all of it was asked for`);
-    const size = await orDiscard(part, () => checkRest(answer, part.bytes, of));
+    const size = await orDiscard(part, () => {
+      const whole = checkRest(answer, part.bytes, of);
+      ensureDump(whole, answer, options);
+      return whole;
+    });
     await part.hashAgain(signal); // not before the answer, which most often begins anew
     const before = part.bytes;
     await ensureSpace(part.path, size - before, options.diskReserveBytes);
@@ -120,6 +124,7 @@ async function begin(part: PartFile, of: PartOf | null, answer: Answer, job: Dow
   const isPage = /^text\/html/i.test(answer.header("content-type") ?? "");
   if (isPage && (answer.header("content-encoding") ?? "identity") !== "identity") throw notGzip(answer);
   const size = contentLength(answer);
+  await orDiscard(part, () => ensureDump(size ?? 0, answer, options));
   await part.restart(readPartOf(answer, job.url.href, size));
   await ensureSpace(part.path, size ?? 0, options.diskReserveBytes);
   events.downloadStarted(name, size);
@@ -135,11 +140,17 @@ async function receive(
   signal: AbortSignal,
 ): Promise<void> {
   const where = describeUrl(answer.url);
+  let roomUntil = part.bytes + options.spaceCheckBytes; // it was looked for before the body
   for await (const chunk of readBody(answer, options, environment, signal)) {
     await orDiscard(part, () => {
       if (!startsAsGzip(chunk, part.bytes)) throw notGzip(answer);
       if (size !== null && part.bytes + chunk.byteLength > size) throw new TransientFault(`${where}: sends more than the ${size} bytes that it announced`);
+      ensureDump(part.bytes + chunk.byteLength, answer, options);
     });
+    if (part.bytes + chunk.byteLength > roomUntil) {
+      await ensureSpace(part.path, size === null ? chunk.byteLength : size - part.bytes, options.diskReserveBytes);
+      roomUntil = part.bytes + chunk.byteLength + options.spaceCheckBytes;
+    }
     await part.append(chunk);
     events.downloadProgressed(name, part.bytes, size);
   }
@@ -147,6 +158,13 @@ async function receive(
   await orDiscard(part, () => {
     if (part.bytes < GZIP_MAGIC.length) throw notGzip(answer);
   });
+}
+
+/** Nothing is received without end: what is larger than any dump is not one. */
+function ensureDump(bytes: number, answer: Answer, { dumpBytesMax }: SiteOptions): void {
+  if (bytes <= dumpBytesMax) return;
+  const advice = "look at it in a browser, and tell Discogs if it is a dump";
+  throw new DumpError("SOURCE_UNAVAILABLE", `${describeUrl(answer.url)}: is larger than the ${dumpBytesMax} bytes that a dump may have; ${advice}`);
 }
 
 /** What is wrong with the bytes themselves is not mended by going on behind them. */

@@ -39,6 +39,10 @@ export interface SiteOptions {
   readonly retryWaitsMs: readonly number[];
   /** Space that a download leaves free on its disk, for state and everybody else. */
   readonly diskReserveBytes: number;
+  /** Bytes that a download receives between two looks at the free space: others write to the disk too, and not every answer says how long it is. */
+  readonly spaceCheckBytes: number;
+  /** Largest dump that is downloaded; one that is announced larger, or does not end, is not a dump. */
+  readonly dumpBytesMax: number;
 }
 
 /** What a run uses unless it is told otherwise. */
@@ -58,6 +62,8 @@ export const SITE_DEFAULTS: Omit<SiteOptions, "userAgent"> = {
   retryAfterMaxSeconds: 7_200,
   retryWaitsMs: [2_000, 4_000],
   diskReserveBytes: 256 * 2 ** 20,
+  spaceCheckBytes: 16 * 2 ** 20,
+  dumpBytesMax: 256 * 2 ** 30,
 };
 
 /** What happens at the site, for logs and metrics. Names are those of the files. */

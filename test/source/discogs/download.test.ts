@@ -314,6 +314,29 @@ it("says what is wrong with a folder that cannot be written", async () => {
   await expect(download()).rejects.toMatchObject({ code: "SOURCE_UNWRITABLE", message: expect.stringContaining(PART) });
 });
 
+it.each([
+  ["announced larger than a dump may be", WHOLE, 0],
+  ["longer than a dump may be, which it did not announce", { ...WHOLE, chunked: true }, 1],
+])("does not keep what is %s", async (_, answer, started) => {
+  const { site, server, events } = await testSite({ dumpBytesMax: BYTES.length - 1 });
+  const root = await emptyFolder();
+  server.script(targets.file(NAME), answer);
+  await expect(site.download(FILE, root, SHA256, LIVE)).rejects.toMatchObject({
+    code: "SOURCE_UNAVAILABLE",
+    message: expect.stringContaining(`larger than the ${BYTES.length - 1} bytes that a dump may have`),
+  });
+  expect(await readdir(root)).toEqual([]);
+  expect(events.said.filter((line) => line.startsWith("started"))).toHaveLength(started);
+  expect(server.requests).toHaveLength(1); // again would be no better
+});
+
+it("takes a dump of the largest size", async () => {
+  const { site, server } = await testSite({ dumpBytesMax: BYTES.length });
+  const root = await emptyFolder();
+  server.script(targets.file(NAME), { ...WHOLE, chunked: true });
+  expect(await site.download(FILE, root, SHA256, LIVE)).toMatchObject({ bytes: BYTES.length });
+});
+
 const disk = await smallDisk(256 * 1024);
 if (disk !== null) {
   const root = disk.path;
@@ -326,6 +349,25 @@ if (disk !== null) {
       code: "SOURCE_DISK_FULL",
       message: expect.stringMatching(/needs 0\.2 MB and 0\.1 MB in reserve, but only 0\.\d MB are free/),
     });
+    expect(await readdir(root)).toEqual([]);
+    expect(server.requests).toHaveLength(1);
+  });
+
+  it("keeps the reserve also where the site does not say how much comes", async () => {
+    const reserve = 100_000;
+    const { site, server, events } = await testSite({ diskReserveBytes: reserve, spaceCheckBytes: 8_192 });
+    let most = 0;
+    events.onProgress = (bytes) => {
+      most = Math.max(most, bytes);
+    };
+    server.script(targets.file(NAME), { ...WHOLE, chunked: true });
+    await expect(site.download(FILE, root, SHA256, LIVE)).rejects.toMatchObject({
+      code: "SOURCE_DISK_FULL",
+      message: expect.stringContaining("0.1 MB in reserve"),
+    });
+    expect(most).toBeGreaterThan(0);
+    // Looked at before each chunk that goes beyond 8 KiB: what came since the last look is all that the reserve can lack.
+    expect(most).toBeLessThanOrEqual(256 * 1024 - reserve + 8_192);
     expect(await readdir(root)).toEqual([]);
     expect(server.requests).toHaveLength(1);
   });
