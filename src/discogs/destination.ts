@@ -1,6 +1,8 @@
+import { join as joinPath } from "node:path";
 import type { Destination } from "../destination.ts";
 import type { Checkpoint, DataType, FlaggedBytes } from "../model.ts";
 import { FlaggedLog, type FlaggedPlace, type QualityReport } from "../sink/flagged.ts";
+import { outputFolder } from "../sink/index.ts";
 import { RejectLog } from "../sink/rejects.ts";
 import type { Sink, SinkWriter, Target } from "../sink/sink.ts";
 import { isPositionLost } from "../sink/sink-errors.ts";
@@ -13,6 +15,14 @@ export interface Logs {
   readonly flagged: ((dataType: DataType) => Omit<FlaggedPlace, "bytes">) | null;
   /** Told what data quality rules have found, once a target is complete. */
   readonly onReport: (report: QualityReport) => void;
+}
+
+/**
+ * The folder of a version's rejects: that of its records, or one of its own where the sink keeps no files, so that the next version
+ * leaves them alone; null where there is no state either.
+ */
+export function rejectsFolder(sink: Sink, version: string, stateRoot: string | null): string | null {
+  return outputFolder(sink, version) ?? (stateRoot === null ? null : joinPath(stateRoot, "rejects", version));
 }
 
 /** Opens a sink's writer and the logs of one target, all behind the checkpoint or all afresh. */

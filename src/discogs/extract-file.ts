@@ -6,14 +6,13 @@ import { type Checkpoint, type Counts, type DataType, sameIdentity } from "../mo
 import type { PieceStream } from "../parse/piece-stream.ts";
 import type { ParsePool } from "../parse/pool.ts";
 import { runFile } from "../pipeline.ts";
-import { outputFolder } from "../sink/index.ts";
 import type { Sink } from "../sink/sink.ts";
 import type { InputFile } from "../source/inputs.ts";
 import type { SourceState } from "../state/marker.ts";
 import type { StateStore } from "../state/store.ts";
 import type { FileOutcome } from "../tally.ts";
 import type { Telemetry } from "../telemetry.ts";
-import { holdsCheckpoint, type Logs, type OpenTypes, openDestination } from "./destination.ts";
+import { holdsCheckpoint, type Logs, type OpenTypes, openDestination, rejectsFolder } from "./destination.ts";
 import type { ExtractRequest, TypeReport } from "./request.ts";
 
 /** What the files of a run share. */
@@ -130,7 +129,7 @@ function logsOf({ request, sink, telemetry }: RunContext): Logs {
     return { folder, version, dataType, rules: rules?.rules.rules[dataType] ?? [] };
   };
   return {
-    rejects: outputFolder(sink, version) ?? request.stateRoot,
+    rejects: rejectsFolder(sink, version, request.stateRoot),
     flagged: rules === null ? null : flagged,
     onReport: (report) => {
       if (!report.isClean) telemetry.qualityReported(report.text);

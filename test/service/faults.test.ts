@@ -311,6 +311,8 @@ describe("rejects", () => {
       expect(scene.controls("extraction_complete")).toEqual([]);
     }
     expect((await readMarker(scene.root)).summary.overall_status).toBe("in_progress");
+    const rejects = await readFile(join(scene.root, "rejects", VERSION, "labels.rejects.ndjson"), "utf8");
+    expect(rejects.trimEnd().split("\n")).toEqual([expect.stringContaining('"kind":"end-tag-mismatch"')]);
   });
 });
 
