@@ -28,7 +28,7 @@ export interface ExtractContext {
  */
 export async function extract(request: ExtractRequest, context: ExtractContext): Promise<ExtractReport> {
   await using _lock = request.stateRoot === null ? noLock : await lockRoot(request.stateRoot);
-  return extractLocked(request, context);
+  return await extractLocked(request, context); // the lock is held until then
 }
 
 /** {@link extract} for who holds the lock of the root already. */

@@ -1,6 +1,6 @@
 import { FAULT_POINTS, type FaultPoint } from "./points.ts";
 
-const ACTIONS = ["kill", "throw", "delay"] as const;
+const ACTIONS = ["kill", "stop", "throw", "delay"] as const;
 const DELAY_MS = 250;
 
 /** `FAULT_PLAN` in the environment: `<point> <action> <number of the passage that it strikes, from 1>`, separated by commas. */
@@ -14,8 +14,9 @@ export function fault(point: FaultPoint): void {
   for (const { action } of PLAN.filter((entry) => entry.point === point && entry.passage === passage)) {
     process.stderr.write(`FAULT ${point} ${action} ${passage}\n`);
     if (action === "kill") process.kill(process.pid, "SIGKILL");
+    if (action === "stop") process.kill(process.pid, "SIGSTOP");
     if (action === "throw") throw new Error(`fault at ${point}`);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DELAY_MS);
+    if (action === "delay") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, DELAY_MS);
   }
 }
 

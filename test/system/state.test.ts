@@ -204,9 +204,9 @@ test("a second process on the same state is refused within a second, naming the 
   await makeDump(path, { releases: RELEASES });
   await removeChecksums(path);
   const { out, state, args } = place("locked-run", dumpPath(path, "releases"));
-  const first = new Running(["extract", ...args]);
-  await first.says("Verifying");
-  first.kill("SIGSTOP"); // holds the lock for as long as we look
+  // Stops itself once it has saved its first marker, and so holds the lock for as long as we look.
+  const first = new Running(["extract", ...args], { env: { FAULT_PLAN: "marker-renamed stop 1" }, node: ["--conditions=deadwax-faults"] });
+  await first.says("FAULT marker-renamed stop 1");
   const second = await deadwax(["extract", ...args, "-q"]);
   figure("refused by the lock", { seconds: second.seconds });
   expect(second.code).toBe(6);
