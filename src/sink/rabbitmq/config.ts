@@ -15,7 +15,7 @@ export interface TlsFiles {
 
 /** What an `amqp:` or `amqps:` URL asks for. */
 export interface RabbitConfig {
-  /** The URL without user, password and settings: what tells one destination from another. */
+  /** The URL without user, password, settings and what is the default anyway: what tells one destination from another. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
@@ -39,6 +39,8 @@ export interface RabbitConfig {
   readonly reconnectTimeoutMs: number;
 }
 
+/** Names that the contracts give the topic exchange, and the fanout exchanges before `-` and the data type. */
+export const DEFAULT_EXCHANGES = { topic: "discogsography-exchange", fanout: "discogsography-discogs" } as const;
 const PORTS = { "amqp:": 5672, "amqps:": 5671 } as const;
 const TLS_KEYS = ["cacertfile", "certfile", "keyfile", "verify"];
 /** RabbitMQ's other settings: the client leaves sizes and channels to the broker and logs in with user and password. */
@@ -71,9 +73,10 @@ export function parseAmqpUrl(url: string): RabbitConfig {
   const vhost = decode("virtual host", parsed.pathname.slice(1)) || "/";
   const settings = new Settings(parsed.searchParams, problems);
   const exchange = settings.text("exchange");
+  const host = parsed.hostname.toLowerCase();
   const config: RabbitConfig = {
-    name: `${scheme}//${parsed.hostname}:${port}/${encodeURIComponent(vhost)}${exchange === null ? "" : `?exchange=${encodeURIComponent(exchange)}`}`,
-    host: parsed.hostname.replace(/^\[(.*)\]$/, "$1"),
+    name: `${scheme}//${host}:${port}/${encodeURIComponent(vhost)}${exchange === null || isDefault(exchange) ? "" : `?exchange=${encodeURIComponent(exchange)}`}`,
+    host: host.replace(/^\[(.*)\]$/, "$1"),
     port,
     tls: scheme === "amqps:" ? readTls(settings) : null,
     username: isAnonymous ? "guest" : decode("user", parsed.username),
@@ -92,6 +95,11 @@ export function parseAmqpUrl(url: string): RabbitConfig {
   settings.refuseRest(config.tls === null ? TLS_KEYS : []);
   if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `sink ${config.name}: ${problems.join("; ")}`);
   return config;
+}
+
+/** The service always names the exchange, a run by hand seldom: both mean the same destination. */
+function isDefault(exchange: string): boolean {
+  return Object.values<string>(DEFAULT_EXCHANGES).includes(exchange);
 }
 
 function readTls(settings: Settings): TlsFiles {

@@ -1,11 +1,9 @@
 import type { Channel } from "rabbitmq-client";
 import { DATA_TYPES, type DataType } from "../../model.ts";
 import type { Target } from "../sink.ts";
-import type { QueueType, RabbitConfig } from "./config.ts";
+import { DEFAULT_EXCHANGES, type QueueType, type RabbitConfig } from "./config.ts";
 import { declareFailure } from "./failures.ts";
 
-const TOPIC_EXCHANGE = "discogsography-exchange";
-const FANOUT_PREFIX = "discogsography-discogs";
 /** Upstream's consumers; the queues of both are declared with the topic exchange, so that nothing is lost before they first start. */
 const CONSUMERS = ["graphinator", "tableinator"];
 /** Deliveries of a message after which a quorum queue gives it to its dead letters. */
@@ -13,7 +11,7 @@ const DELIVERY_LIMIT = 20;
 
 /** The exchange that the messages of a data type go to. */
 export function exchangeOf({ exchange }: RabbitConfig, { contract, dataType }: Pick<Target, "contract" | "dataType">): string {
-  return contract === "topic" ? (exchange ?? TOPIC_EXCHANGE) : `${exchange ?? FANOUT_PREFIX}-${dataType}`;
+  return contract === "topic" ? (exchange ?? DEFAULT_EXCHANGES.topic) : `${exchange ?? DEFAULT_EXCHANGES.fanout}-${dataType}`;
 }
 
 /** The key that they carry. */
