@@ -28,6 +28,8 @@ export interface VersionEnd {
 
 /** Hears what happens to a sink while it works; the sink goes on by itself. */
 export interface SinkEvents {
+  /** A connection that stood is gone, even if nobody needs it now; what is still to be delivered brings about another. */
+  lost(reason: string): void;
   /** The connection is lost or was not made; the next attempt comes after `waitMs`. */
   reconnecting(reason: string, attempt: number, waitMs: number): void;
   /** The connection stands, for the first time or again. */
@@ -43,6 +45,7 @@ export interface SinkEvents {
 
 /** For who only wants to know whether a URL can be used. */
 export const NO_EVENTS: SinkEvents = {
+  lost() {},
   reconnecting() {},
   connected() {},
   blocked() {},

@@ -9,6 +9,11 @@ export function createSinkEvents(log: Logger, metrics: Metrics | null) {
   return {
     /** How the connection stands. */
     connection: connection as Readonly<typeof connection>,
+    lost(reason: string): void {
+      connection.isLost = true;
+      metrics?.set("sinkConnected", {}, 0);
+      log.warn({ reason }, `🔌 Lost the connection to the sink: ${reason}`);
+    },
     reconnecting(reason: string, attempt: number, waitMs: number): void {
       connection.isLost = true;
       metrics?.count("reconnects", {});

@@ -74,6 +74,14 @@ describe("what is seen of the service", () => {
     expect(await seen()).toEqual({ ...WELL, run: "waiting", task: null, ready: 200 });
   });
 
+  it("when the broker goes while nothing is published: not ready", async () => {
+    extracting();
+    telemetry.sinkEvents.lost(gone);
+    expect(await seen()).toEqual({ ...WELL, run: "running", task: "Processing artists", ready: 503 });
+    telemetry.sinkEvents.connected();
+    expect((await seen()).ready).toBe(200);
+  });
+
   it("while the broker is down, and when it is back", async () => {
     extracting();
     telemetry.sinkEvents.reconnecting(gone, 1, 500);

@@ -164,6 +164,22 @@ describe("a connection that goes", () => {
     expect(events.count("connected")).toBe(3);
   });
 
+  test("is told of at once though nobody uses it, and is made again for who wants it", { timeout: START_MS }, async () => {
+    await using host = await createHost();
+    const events = new RecordedEvents();
+    await using sink = openSink(host.url(), events);
+    await sink.check(NEVER);
+    await until(() => {
+      broker.ctl("close_all_connections", "--vhost", host.name, "for a test"); // the broker may not know of a new one yet
+      return events.count("lost") === 1;
+    });
+    expect(events.told).toEqual(["connected", expect.stringContaining("for a test")]);
+    await using writer = await sink.open(FANOUT, null, NEVER);
+    await writer.write(batchFrom(0, 10), NEVER);
+    await writer.sync(NEVER);
+    expect(events.count("connected")).toBe(2);
+  });
+
   test("loses nothing when every connection is closed again and again", { timeout: START_MS }, async () => {
     const times = 5;
     await using host = await createHost();

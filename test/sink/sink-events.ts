@@ -11,6 +11,10 @@ export class RecordedEvents implements SinkEvents {
   confirmedCalls = 0;
   readonly resentMessages = { nacked: 0, returned: 0, reconnected: 0 };
 
+  lost(reason: string): void {
+    this.told.push(`lost: ${reason}`);
+  }
+
   reconnecting(reason: string, attempt: number, waitMs: number): void {
     this.told.push(`reconnecting ${attempt}: ${reason} (${waitMs})`);
   }

@@ -39,6 +39,7 @@ function tellAll(telemetry: Telemetry, clock: FakeClock): void {
   telemetry.warned("beware");
   for (const how of ["complete", "incomplete", "stopped", "failed"] as const) telemetry.runEnded(how);
 
+  sinkEvents.lost("connection refused");
   sinkEvents.reconnecting("gone", 1, 500);
   sinkEvents.connected();
   sinkEvents.blocked("memory alarm");

@@ -77,6 +77,11 @@ describe("counts", () => {
   it("of the sink follow its events", async () => {
     const { sinkEvents } = telemetry;
     sinkEvents.connected();
+    sinkEvents.lost("gone");
+    expect(await shown("sinkConnected")).toEqual({});
+    expect(sinkEvents.connection.isLost).toBe(true);
+    sinkEvents.connected();
+    expect(sinkEvents.connection.isLost).toBe(false);
     sinkEvents.blocked("memory alarm");
     sinkEvents.resent(7, "nacked");
     sinkEvents.confirmed(2000, 1_000_000);

@@ -133,6 +133,7 @@ export class Link implements AsyncDisposable {
   #down(error: unknown): void {
     this.#connection = null;
     this.#lost = { error };
+    this.#events.lost(connectFailure(this.#config.name, error).reason); // at once: it may be long before anybody connects again
     this.#unblock();
     this.#changed.notify();
   }
