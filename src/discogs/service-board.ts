@@ -23,6 +23,7 @@ export class ServiceBoard implements ServiceView {
   #sinkReached = false;
   #request: TriggerRequest | null = null;
   #triggered = new AbortController();
+  #isEnding = false;
 
   constructor(contract: Contract, telemetry: Telemetry) {
     this.contract = contract;
@@ -84,8 +85,9 @@ export class ServiceBoard implements ServiceView {
     return this.#triggered.signal;
   }
 
+  /** "already_running" also once no run will follow any more: nothing is promised that is not kept. */
   trigger(request: TriggerRequest): "started" | "already_running" {
-    if (this.#status === "running") return "already_running";
+    if (this.#status === "running" || this.#isEnding) return "already_running";
     this.#request = request;
     this.#triggered.abort();
     return "started";
@@ -97,6 +99,11 @@ export class ServiceBoard implements ServiceView {
     this.#request = null;
     this.#triggered = new AbortController();
     return request;
+  }
+
+  /** No run will begin any more, although the server still answers for a moment. */
+  ending(): void {
+    this.#isEnding = true;
   }
 
   started(): void {

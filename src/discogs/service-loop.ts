@@ -36,6 +36,18 @@ export interface LoopContext {
 
 /** Runs until it is stopped, or until the first run has failed and the cool-down has passed. */
 export async function serviceLoop(settings: LoopSettings, context: LoopContext): Promise<"stopped" | "failed"> {
+  const { board, stopping } = context;
+  const end = () => board.ending();
+  stopping.addEventListener("abort", end);
+  if (stopping.aborted) end();
+  try {
+    return await rounds(settings, context);
+  } finally {
+    stopping.removeEventListener("abort", end);
+  }
+}
+
+async function rounds(settings: LoopSettings, context: LoopContext): Promise<"stopped" | "failed"> {
   const { startupDelaySeconds, forceFirst, periodicCheckDays, cooldownSeconds } = settings;
   const { board, telemetry, stopping } = context;
   await pause(startupDelaySeconds * 1000, context, stopping);
@@ -46,7 +58,10 @@ export async function serviceLoop(settings: LoopSettings, context: LoopContext):
     telemetry.service.coolingDown(cooldownSeconds);
     await pause(cooldownSeconds * 1000, context, AbortSignal.any([stopping, board.triggered]));
     const request = board.takeTrigger();
-    if (request === null) return stopping.aborted ? "stopped" : "failed";
+    if (request === null) {
+      board.ending(); // in the same turn, so that no trigger comes in between
+      return stopping.aborted ? "stopped" : "failed";
+    }
     reason = "trigger";
     force = request.forceReprocess;
   }

@@ -123,6 +123,52 @@ describe("a first run that fails", () => {
   });
 });
 
+describe("a trigger that no run would follow is not taken", () => {
+  test("behind the cool-down", async () => {
+    loop = await new Loop().start();
+    await loop.fail();
+    await loop.pass(60_000);
+    expect(loop.end).toBe("failed");
+    expect(await loop.trigger(true)).toBe("already_running");
+    expect(loop.forced).toEqual([false]);
+  });
+
+  test.each([
+    ["waiting", async () => loop.succeed()],
+    ["cooling down", async () => loop.fail()],
+  ])("from the signal on, while %s", async (_, before) => {
+    loop = await new Loop().start();
+    await before();
+    loop.stop.abort();
+    expect(loop.board.trigger({ forceReprocess: false })).toBe("already_running"); // before the loop has noticed
+    await loop.stopNow();
+    expect([loop.end, loop.board.trigger({ forceReprocess: false })]).toEqual(["stopped", "already_running"]);
+    expect(loop.forced).toEqual([false]);
+  });
+
+  test("while the start is delayed", async () => {
+    loop = await new Loop().start({ startupDelaySeconds: 600 });
+    await loop.stopNow();
+    expect([loop.end, await loop.trigger()]).toEqual(["stopped", "already_running"]);
+  });
+
+  test("where a run ends behind the signal", async () => {
+    loop = await new Loop().start();
+    loop.stop.abort();
+    await loop.succeed();
+    expect([loop.end, await loop.trigger()]).toEqual(["stopped", "already_running"]);
+  });
+
+  test("but at the last moment of the cool-down it is", async () => {
+    loop = await new Loop().start();
+    await loop.fail();
+    loop.clock.advance(60_000);
+    expect(loop.board.trigger({ forceReprocess: true })).toBe("started"); // the loop has not gone on yet
+    await loop.pass(0);
+    expect([loop.end, loop.forced]).toEqual([null, [false, true]]);
+  });
+});
+
 describe("waiting", () => {
   test.each([1, 15, 36_500])("lasts %i days, to the millisecond", async (periodicCheckDays) => {
     loop = await new Loop().start({ periodicCheckDays });
