@@ -309,6 +309,26 @@ describe("a broker that takes nothing", () => {
     }
   });
 
+  test("and answers no request for a channel has its connection made again, until it answers", { timeout: START_MS }, async () => {
+    await using host = await createHost();
+    const events = new RecordedEvents();
+    await using sink = openSink(host.url({ confirm_timeout_ms: 500, connection_timeout: 1000 }), events);
+    await sink.check(NEVER);
+    broker.hang(true);
+    const opening = sink.open(FANOUT, null, NEVER);
+    opening.catch(() => {}); // awaited below
+    try {
+      await until(() => events.count("reconnecting") > 1);
+    } finally {
+      broker.hang(false);
+    }
+    await using writer = await opening;
+    await writer.write(batchFrom(0, 10), NEVER);
+    await writer.sync(NEVER);
+    expect(events.told.slice(0, 2)).toEqual(["connected", "lost: no answer to the opening of a channel or a declaration for 0.5 s"]);
+    expect(duplicates(await host.drain(QUEUE), 10)).toBe(0);
+  });
+
   test("breaks off at once when it is told to, and closes", { timeout: START_MS }, async () => {
     await using host = await createHost();
     const events = new RecordedEvents();

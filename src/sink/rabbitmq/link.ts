@@ -130,6 +130,13 @@ export class Link implements AsyncDisposable {
     });
   }
 
+  /** Cuts a connection that stands, but on which the broker leaves something unanswered; nothing if it is another by now. */
+  drop(connection: Connection, error: Error): void {
+    if (this.#connection !== connection) return;
+    connection.unsafeDestroy();
+    this.#down(error);
+  }
+
   #down(error: unknown): void {
     this.#connection = null;
     this.#lost = { error };

@@ -41,8 +41,8 @@ export class Publisher implements AsyncDisposable {
   readonly #clock: SilenceClock;
   /** Null while there is none, or it is not yet set up. */
   #channel: Channel | null = null;
-  /** A channel is being opened and set up. */
-  #preparing = false;
+  /** The connection on which a channel is being opened and set up. */
+  #preparing: Connection | null = null;
   /** In the order of their first sending. */
   readonly #unconfirmed = new Set<Message>();
   #handedOver = 0;
@@ -62,11 +62,8 @@ export class Publisher implements AsyncDisposable {
     this.#setUp = setUp;
     this.#resends = new Resends((messages) => this.#sendAgain(messages));
     this.#clock = new SilenceClock(shared.config.confirmTimeoutMs, {
-      runs: () => !shared.link.blocked && (this.#preparing || (this.#channel !== null && this.#unconfirmed.size > 0)),
-      onTimeout: () => {
-        const due = this.#preparing ? "answer" : "confirm";
-        this.#fail(this.#error(`no ${due} for ${shared.config.confirmTimeoutMs / 1000} s; look at the queues' state and the broker's log`));
-      },
+      runs: () => !shared.link.blocked && (this.#preparing !== null || (this.#channel !== null && this.#unconfirmed.size > 0)),
+      onTimeout: () => this.#onSilence(),
     });
   }
 
@@ -189,6 +186,20 @@ export class Publisher implements AsyncDisposable {
     return true;
   }
 
+  /** A connection that answers no request for a channel is made anew; a channel that confirms nothing may confirm nothing ever. */
+  #onSilence(): void {
+    const { config, link } = this.#shared;
+    const seconds = config.confirmTimeoutMs / 1000;
+    if (this.#preparing === null) {
+      this.#fail(this.#error(`no confirm for ${seconds} s; look at the queues' state and the broker's log`));
+      return;
+    }
+    const error = new Error(`no answer to the opening of a channel or a declaration for ${seconds} s`);
+    this.#lostReason ??= error;
+    this.#clock.reset();
+    link.drop(this.#preparing, error); // the request fails with it
+  }
+
   /** Brings about a channel, however often that takes; it ends with one, a failure, or the publisher's closing. */
   async #establish(): Promise<void> {
     const { link, changed } = this.#shared;
@@ -211,7 +222,7 @@ export class Publisher implements AsyncDisposable {
   /** A channel with everything declared, or null if it was lost on the way. */
   async #prepare(connection: Connection): Promise<Channel | null> {
     this.#lostReason = null;
-    this.#preparing = true;
+    this.#preparing = connection;
     this.#clock.reset();
     let channel: Channel | null = null;
     try {
@@ -229,7 +240,7 @@ export class Publisher implements AsyncDisposable {
       if (error instanceof DumpError) throw error;
       this.#lostReason ??= error;
     } finally {
-      this.#preparing = false;
+      this.#preparing = null;
     }
     void channel?.close();
     return null;
@@ -273,7 +284,7 @@ export class Publisher implements AsyncDisposable {
     const isTooLong = performance.now() - this.#lostSince > config.reconnectTimeoutMs;
     if (this.#channelsLost <= CHANNELS_LOST_MAX || (!link.up && !isTooLong)) return;
     if (!isTooLong && systemCode(reason) === "CH_CLOSE") return;
-    this.#fail(this.#error(`the broker closes the channel again and again (${textOf(reason ?? "no reason given")}); look into its log`, reason));
+    this.#fail(this.#error(`the channel is lost again and again (${textOf(reason ?? "no reason given")}); look into the broker's log`, reason));
   }
 
   #error(text: string, cause?: unknown): DumpError {
