@@ -4,13 +4,11 @@ import { openSink } from "../sink/index.ts";
 import { brokerUrl, isBrokerUrl, withParameters } from "./broker-url.ts";
 import type { ValuesOf } from "./option.ts";
 import type { Origin, Resolved } from "./resolve.ts";
-import type { SERVE_OPTIONS } from "./serve-options.ts";
+import { SERVE_OPTIONS } from "./serve-options.ts";
 
 type ServeTable = typeof SERVE_OPTIONS;
 type Values = ValuesOf<ServeTable>;
 
-/** The one exchange of the topic contract. */
-const TOPIC_EXCHANGE = "discogsography-exchange";
 const RABBITMQ_KEYS = ["rabbitmqUsername", "rabbitmqPassword", "rabbitmqHost", "rabbitmqPort"] as const;
 const SAY = "say with DEADWAX_CONTRACT or --contract which contract consumers speak, topic or fanout";
 
@@ -55,7 +53,8 @@ export function chooseSink({ values, origins, names }: Resolved<ServeTable>, con
   if (!isBrokerUrl(url)) return { value: url, ...chosen };
   if (values.caFile !== null && !/^amqps:/i.test(url)) return new Fault(`${names.caFile}: the broker is spoken to without TLS; make its URL amqps://`);
   const value = withParameters(url, {
-    exchange: contract === "topic" ? TOPIC_EXCHANGE : values.exchangePrefix,
+    // What is the contract's own is left to the sink, so that a run by hand without it finds the same state.
+    exchange: contract === "topic" || values.exchangePrefix === SERVE_OPTIONS.exchangePrefix.fallback ? null : values.exchangePrefix,
     queue_type: contract === "topic" ? values.queueType : null,
     window_messages: values.windowMessages,
     window_bytes: values.windowBytes,

@@ -112,7 +112,7 @@ describe.skipIf(!existsSync(CLI))("deadwax validate --serve", () => {
     expect(text.status).toBe(0);
     expect(text.stdout).toMatch(/^--root +\/data {2}\[DISCOGS_ROOT\]\n/m);
     expect(text.stdout).toMatch(/^--contract +topic {2}\[AMQP_CONNECTION\]\n/m);
-    expect(text.stdout).toMatch(/^--sink +amqp:\/\/user:\*\*\*@h\/%2F\?exchange=discogsography-exchange&.* {2}\[AMQP_CONNECTION\]\n/m);
+    expect(text.stdout).toMatch(/^--sink +amqp:\/\/user:\*\*\*@h\/%2F\?queue_type=classic&.* {2}\[AMQP_CONNECTION\]\n/m);
     expect(text.stdout).toMatch(/^DEADWAX_TRIGGER_TOKEN +\*\*\* {2}\[DEADWAX_TRIGGER_TOKEN\]\n/m);
     expect(text.stderr).toContain("BATCH_SIZE has no effect: ");
     const json = run(["validate", "--serve", "--output", "json"], { env });

@@ -63,10 +63,10 @@ describe("the sink", () => {
   const COMMON = "window_messages=2000&window_bytes=16777216&confirm_timeout_ms=30000&reconnect_timeout_ms=300000";
 
   it("of the topic contract has everything in its URL", () => {
-    expect(serve(TOPIC).sinkUrl.reveal()).toBe(`amqp://user:word@broker:5672/%2F?exchange=discogsography-exchange&queue_type=classic&${COMMON}`);
+    expect(serve(TOPIC).sinkUrl.reveal()).toBe(`amqp://user:word@broker:5672/%2F?queue_type=classic&${COMMON}`);
     const env = { AMQP_CONNECTION: "amqps://h?heartbeat=5", DEADWAX_QUEUE_TYPE: "quorum", DEADWAX_CA_FILE: "/ca.pem", DEADWAX_WINDOW_BYTES: "1MiB" };
     expect(serve(env).sinkUrl.reveal()).toBe(
-      "amqps://h/%2F?heartbeat=5&exchange=discogsography-exchange&queue_type=quorum&window_messages=2000&window_bytes=1048576&confirm_timeout_ms=30000&reconnect_timeout_ms=300000&cacertfile=%2Fca.pem",
+      "amqps://h/%2F?heartbeat=5&queue_type=quorum&window_messages=2000&window_bytes=1048576&confirm_timeout_ms=30000&reconnect_timeout_ms=300000&cacertfile=%2Fca.pem",
     );
   });
 

@@ -15,7 +15,7 @@ export interface TlsFiles {
 
 /** What an `amqp:` or `amqps:` URL asks for. */
 export interface RabbitConfig {
-  /** The URL without user, password, settings and what is the default anyway: what tells one destination from another. */
+  /** The URL without user, password and settings, but with an exchange that it names: what tells one destination from another. */
   readonly name: string;
   readonly host: string;
   readonly port: number;
@@ -75,7 +75,7 @@ export function parseAmqpUrl(url: string): RabbitConfig {
   const exchange = settings.text("exchange");
   const host = parsed.hostname.toLowerCase();
   const config: RabbitConfig = {
-    name: `${scheme}//${host}:${port}/${encodeURIComponent(vhost)}${exchange === null || isDefault(exchange) ? "" : `?exchange=${encodeURIComponent(exchange)}`}`,
+    name: `${scheme}//${host}:${port}/${encodeURIComponent(vhost)}${exchange === null ? "" : `?exchange=${encodeURIComponent(exchange)}`}`,
     host: host.replace(/^\[(.*)\]$/, "$1"),
     port,
     tls: scheme === "amqps:" ? readTls(settings) : null,
@@ -95,11 +95,6 @@ export function parseAmqpUrl(url: string): RabbitConfig {
   settings.refuseRest(config.tls === null ? TLS_KEYS : []);
   if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `sink ${config.name}: ${problems.join("; ")}`);
   return config;
-}
-
-/** The service always names the exchange, a run by hand seldom: both mean the same destination. */
-function isDefault(exchange: string): boolean {
-  return Object.values<string>(DEFAULT_EXCHANGES).includes(exchange);
 }
 
 function readTls(settings: Settings): TlsFiles {
