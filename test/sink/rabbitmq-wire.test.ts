@@ -57,6 +57,18 @@ describe("messages", () => {
     expect(delivered.slice(0, 2).map(({ body }) => body.toString())).toEqual([bodyOf(0), bodyOf(1)]);
   });
 
+  test("come over rabbitmq-client, under our name", async () => {
+    await write("fanout", "artists", async (writer) => {
+      await writer.sync(NEVER);
+      const named = async () => {
+        const connections = await host.api<{ vhost: string; client_properties: Record<string, string> }[]>("GET", "connections");
+        const own = connections.filter(({ vhost, client_properties: { connection_name: name } }) => vhost === host.name && name === "deadwax");
+        return own.map(({ client_properties: { product } }) => product);
+      };
+      await expect.poll(named, { timeout: 30_000 }).toEqual(["rabbitmq-client"]); // the broker's statistics come seconds late
+    });
+  });
+
   test("end with exactly upstream's file_complete, and without it where the file is not known to be complete", async () => {
     const queue = await listen("discogsography-exchange", "topic");
     const started = Date.now();
