@@ -1,6 +1,6 @@
 import type { ServeConfig } from "../config/serve.ts";
 import type { ExtractReport, ExtractRequest } from "../discogs/request.ts";
-import type { ServiceContext } from "../discogs/service.ts";
+import type { ServiceContext } from "../discogs/service-run.ts";
 import type { TextOutput } from "../telemetry/screen.ts";
 import type { Telemetry } from "../telemetry.ts";
 

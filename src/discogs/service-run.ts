@@ -16,8 +16,8 @@ import { toServeRequest } from "./plan.ts";
 import type { ServiceBoard } from "./service-board.ts";
 import { openSite } from "./site.ts";
 
-/** What the process lends a run of the service. */
-export interface ServiceRunContext {
+/** What the process lends the service: `stopping` asks to end at the next checkpoint, `signal` breaks off. */
+export interface ServiceContext {
   readonly board: ServiceBoard;
   readonly telemetry: Telemetry;
   readonly stopping: AbortSignal;
@@ -31,7 +31,7 @@ export interface ServiceRunContext {
 export type RunOutcome = "complete" | "incomplete" | "stopped";
 
 /** One look for the newest dump, and its publication; what an earlier run has finished is not done again. Throws a `DumpError`. */
-export async function publishNewest(config: ServeConfig, force: boolean, context: ServiceRunContext): Promise<RunOutcome> {
+export async function publishNewest(config: ServeConfig, force: boolean, context: ServiceContext): Promise<RunOutcome> {
   const { board, rules, telemetry, stopping, signal } = context;
   const ended = AbortSignal.any([stopping, signal]);
   board.working(null, "Connecting");
@@ -83,7 +83,7 @@ async function reachSink({ sinkUrl }: ServeConfig, telemetry: Telemetry, signal:
   telemetry.sinkEvents.closed(); // until the dump is there
 }
 
-async function openStore({ root, contract, sinkUrl }: ServeConfig, version: string, { telemetry, rules }: ServiceRunContext): Promise<StateStore> {
+async function openStore({ root, contract, sinkUrl }: ServeConfig, version: string, { telemetry, rules }: ServiceContext): Promise<StateStore> {
   const onWarning = (text: string) => telemetry.warned(text);
   const key = { sink: openSink(sinkUrl.reveal()).name, contract, rulesDigest: rules?.digest ?? null };
   // Its writers knew the topic contract only: the fanout contract's consumers have got nothing of what it calls finished.

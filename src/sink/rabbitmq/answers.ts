@@ -1,24 +1,36 @@
 import type { Message } from "./message.ts";
 
+/** What the broker said of one sending; kept with the answer, since the message may have been sent again meanwhile. */
+export interface Answer {
+  readonly message: Message;
+  readonly nacked: boolean;
+}
+
 /**
  * Holds the broker's answers until they can be believed. A returned message is acked too, behind its return; but the client tells of the
  * ack at once, and of the return in the next turn of the event loop. So an answer is ripe one whole turn after it came.
  */
 export class Answers {
-  readonly #onRipe: (messages: readonly Message[]) => void;
+  readonly #onRipe: (answers: readonly Answer[]) => void;
   /** Come since the last turn, and in the turn before that. */
-  #fresh: Message[] = [];
-  #ripening: Message[] = [];
+  #fresh: Answer[] = [];
+  #ripening: Answer[] = [];
   #scheduled = false;
 
-  constructor(onRipe: (messages: readonly Message[]) => void) {
+  constructor(onRipe: (answers: readonly Answer[]) => void) {
     this.#onRipe = onRipe;
   }
 
   /** A message was answered. */
-  add(message: Message): void {
-    this.#fresh.push(message);
+  add(answer: Answer): void {
+    this.#fresh.push(answer);
     this.#schedule();
+  }
+
+  /** Forgets those that are not ripe. */
+  clear(): void {
+    this.#fresh = [];
+    this.#ripening = [];
   }
 
   #schedule(): void {

@@ -9,8 +9,6 @@ export class Message {
   readonly number: number;
   /** How often it has come back. */
   failures = 0;
-  /** The answer to its last sending was a nack. */
-  nacked = false;
 
   constructor(id: string, body: Buffer, number: number) {
     this.id = id;

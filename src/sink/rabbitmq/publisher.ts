@@ -2,7 +2,7 @@ import type { Channel, Connection, Envelope, ReturnedMessage } from "rabbitmq-cl
 import { fault } from "#fault";
 import { DumpError, systemCode } from "../../errors.ts";
 import type { SinkEvents } from "../sink.ts";
-import { Answers } from "./answers.ts";
+import { type Answer, Answers } from "./answers.ts";
 import type { Condition } from "./condition.ts";
 import type { RabbitConfig } from "./config.ts";
 import { channelFailure, textOf } from "./failures.ts";
@@ -121,27 +121,28 @@ export class Publisher implements AsyncDisposable {
   }
 
   #hand(message: Message): void {
-    if (this.#channel === null) return; // all are sent on the next one
-    message.nacked = false;
+    const channel = this.#channel;
+    if (channel === null) return; // all are sent on the next one
+    const answer = (nacked: boolean) => {
+      if (this.#channel === channel) this.#answers.add({ message, nacked });
+    };
     this.#envelope.messageId = message.id;
-    this.#channel.basicPublish(this.#envelope, message.body).then(
-      () => this.#answers.add(message),
+    channel.basicPublish(this.#envelope, message.body).then(
+      () => answer(false),
       (error: unknown) => {
         // Only a nack is the broker's answer; anything else is the end of the channel, which comes as its event too.
-        if (systemCode(error) === "NACK") {
-          message.nacked = true;
-          this.#answers.add(message);
-        } else if (systemCode(error) !== "CH_CLOSE") this.#lostReason ??= error;
+        if (systemCode(error) === "NACK") answer(true);
+        else if (systemCode(error) !== "CH_CLOSE") this.#lostReason ??= error;
       },
     );
   }
 
-  #settle(ripe: readonly Message[]): void {
+  #settle(ripe: readonly Answer[]): void {
     let messages = 0;
     let bytes = 0;
-    for (const message of ripe) {
+    for (const { message, nacked } of ripe) {
       const returned = this.#returned.size === 0 ? undefined : this.#returned.get(message.id);
-      if (message.nacked || returned !== undefined) {
+      if (nacked || returned !== undefined) {
         this.#returned.delete(message.id);
         if (this.#unconfirmed.has(message)) this.#retry(message, returned ?? null);
       } else if (this.#unconfirmed.delete(message)) {
@@ -231,7 +232,9 @@ export class Publisher implements AsyncDisposable {
       opened.on("error", (error: unknown) => {
         this.#lostReason ??= error;
       });
-      opened.on("basic.return", (message: ReturnedMessage) => this.#onReturn(message));
+      opened.on("basic.return", (message: ReturnedMessage) => {
+        if (this.#channel === opened) this.#onReturn(message);
+      });
       opened.once("close", () => this.#onClose(opened));
       await this.#setUp(opened);
       await opened.confirmSelect();
@@ -248,7 +251,6 @@ export class Publisher implements AsyncDisposable {
 
   #adopt(channel: Channel): void {
     this.#channel = channel;
-    this.#returned.clear(); // not before the acks of the last channel are ripe, or a returned message would count as confirmed
     this.#clock.reset();
     if (this.#unconfirmed.size === 0) this.#channelsLost = 0; // nothing that a confirm could come for
     for (const message of this.#unconfirmed) this.#hand(message);
@@ -263,6 +265,9 @@ export class Publisher implements AsyncDisposable {
   #onClose(channel: Channel): void {
     if (this.#channel !== channel) return;
     this.#channel = null;
+    // An ack counts only while the return that may belong to it can still come: what was not settled is sent again on the next channel.
+    this.#answers.clear();
+    this.#returned.clear();
     this.#resends.clear();
     // The reason, where it is a message's, comes with that message's rejection; and the link learns of its own loss.
     setImmediate(() => {
