@@ -19,16 +19,20 @@ export function adoptFinished(marker: Marker, files: Iterable<string>, time: str
   const adopted = names.filter(([, name]) => finished.has(name));
   if (adopted.length === 0) return marker;
   const { processing_phase: processing, summary } = marker;
+  // Nothing is left to do or to tell: the contract of these consumers has no message for the end of a version.
+  const done = adopted.length === names.length;
   const byType = Object.fromEntries(adopted.map(([type]): [string, Status] => [type, "completed"]));
   return withTotals({
     ...marker,
     processing_phase: {
       ...processing,
-      status: "in_progress",
+      status: done ? "completed" : "in_progress",
       started_at: time,
+      completed_at: done ? time : null,
       files_total: names.length,
       progress_by_file: { ...processing.progress_by_file, ...Object.fromEntries(adopted.map(([, name]) => [name, entry])) },
     },
-    summary: { ...summary, overall_status: "in_progress", files_by_type: { ...summary.files_by_type, ...byType } },
+    publishing_phase: { ...marker.publishing_phase, status: done ? "completed" : "pending" },
+    summary: { ...summary, overall_status: done ? "completed" : "in_progress", files_by_type: { ...summary.files_by_type, ...byType } },
   });
 }

@@ -236,9 +236,8 @@ describe(".processing_state.json", () => {
   test("that calls everything finished leaves nothing to do, once and for all", { timeout: 60_000 }, async () => {
     await using scene = await upstreamFolder("topic", null);
     await writeFile(join(scene.root, ".processing_state.json"), JSON.stringify(Object.fromEntries(TYPES.map((type) => [fileOf(type), true]))));
-    await scene.once();
-    const log = await scene.once();
-    expect(log).toMatch(/✅ Version \d+ is complete already/);
+    await rm(join(scene.root, fileOf("releases"))); // nor is anything fetched that nobody needs
+    for (let start = 0; start < 2; start += 1) expect(await scene.once()).toMatch(/✅ Version \d+ is complete already/);
     expect([scene.received, scene.consumer?.controls, downloaded(scene)]).toEqual([NOTHING, [], 0]);
   });
 
