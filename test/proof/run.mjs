@@ -75,7 +75,16 @@ function fuzz() {
 async function benches() {
   execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(ROOT, "bench/tsconfig.json")], { stdio: "inherit" });
   const { measure, FULL_RUN, BENCH_FOLDER } = await import(new URL("../../bench/dist/measure.js", import.meta.url));
-  return await measure({ ...FULL_RUN, folder: BENCH_FOLDER, log: (line) => process.stdout.write(`${line}\n`) });
+  const extract = await measure({ ...FULL_RUN, folder: BENCH_FOLDER, log: (line) => process.stdout.write(`${line}\n`) });
+  return { ...extract, publish: publishBench() };
+}
+
+/** The bench of the broker's sink, in a process of its own as `npm run bench:publish` starts it. */
+function publishBench() {
+  const file = join(folder, "publish.json");
+  execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(ROOT, "bench/publish")], { stdio: "inherit" });
+  execFileSync(process.execPath, [join(ROOT, "bench/publish/dist/bench/publish/run.js"), "--json", file], { stdio: "inherit", env: environment });
+  return JSON.parse(readFileSync(file, "utf8"));
 }
 
 /** What was proven, and on what. */

@@ -4,6 +4,7 @@ import { openSink } from "../../src/sink/index.ts";
 import type { SinkWriter, Target } from "../../src/sink/sink.ts";
 import { Broker } from "../services/rabbitmq.ts";
 import { type Delivered, VirtualHost } from "../services/virtual-host.ts";
+import { cases, timeoutMs } from "../system/support/scale.ts";
 import { batchFrom, bodyOf, END, NEVER, TARGET } from "./batches.ts";
 import { RecordedEvents, until } from "./sink-events.ts";
 
@@ -180,8 +181,8 @@ describe("a connection that goes", () => {
     expect(events.count("connected")).toBe(2);
   });
 
-  test("loses nothing when every connection is closed again and again", { timeout: START_MS }, async () => {
-    const times = 5;
+  test("loses nothing when every connection is closed again and again", { timeout: timeoutMs(START_MS, 3 * START_MS) }, async () => {
+    const times = cases(5, 100);
     await using host = await createHost();
     const events = new RecordedEvents();
     await using sink = openSink(host.url({ window_messages: WINDOW }), events);
