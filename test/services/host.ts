@@ -2,6 +2,7 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
+import { POSTGRES_VERSIONS, Postgres, type PostgresVersion } from "./postgres.ts";
 import { Broker, type BrokerAddress } from "./rabbitmq.ts";
 
 declare module "vitest" {
@@ -24,8 +25,17 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     broker ??= Broker.start();
     return (await broker).address;
   };
-  const server = createServer((_request, response) => {
-    find().then(
+  const databases = new Map<PostgresVersion, Promise<Postgres>>();
+  const findPostgres = async (version: PostgresVersion): Promise<{ url: string }> => {
+    const given = process.env[`TEST_POSTGRES_${version}_URL`] ?? process.env["TEST_POSTGRES_URL"];
+    if (given !== undefined) return { url: given };
+    const starting = databases.get(version) ?? Postgres.start(version);
+    databases.set(version, starting);
+    return { url: (await starting).url };
+  };
+  const server = createServer((request, response) => {
+    const version = POSTGRES_VERSIONS.find((one) => request.url === `/postgres/${one}`);
+    (version === undefined ? find() : findPostgres(version)).then(
       (address) => response.end(JSON.stringify(address)),
       (error: unknown) => response.writeHead(500).end(String(error)),
     );
@@ -35,5 +45,6 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return async () => {
     await new Promise((resolve) => server.close(resolve));
     await (await broker?.catch(() => null))?.[Symbol.asyncDispose]();
+    for (const starting of databases.values()) await (await starting.catch(() => null))?.[Symbol.asyncDispose]();
   };
 }

@@ -45,6 +45,8 @@ export interface Command {
   readonly argv: readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   readonly ready: () => Promise<boolean>;
+  /** What asks it to end; SIGTERM if it is left out. */
+  readonly stopSignal?: NodeJS.Signals;
 }
 
 /** A running server: `stop` asks it to end, `crash` kills it; both wait for its end. */
@@ -55,7 +57,7 @@ export interface RunningServer {
 }
 
 /** Starts a server in the foreground; the kernel kills it if the thread that called ends, however it does. */
-export async function start({ dir, argv, env, ready }: Command): Promise<RunningServer> {
+export async function start({ dir, argv, env, ready, stopSignal = "SIGTERM" }: Command): Promise<RunningServer> {
   const log = join(dir, "output.log");
   const output = openSync(log, "a");
   const child = spawn("setpriv", ["--pdeathsig=KILL", ...argv], { cwd: dir, env: { ...process.env, ...env }, stdio: ["ignore", output, output] });
@@ -76,7 +78,7 @@ export async function start({ dir, argv, env, ready }: Command): Promise<Running
     await exited;
     clearTimeout(giveUp);
   };
-  return { pid, stop: () => end("SIGTERM"), crash: () => end("SIGKILL") };
+  return { pid, stop: () => end(stopSignal), crash: () => end("SIGKILL") };
 }
 
 /** Makes a folder empty, or makes it. */

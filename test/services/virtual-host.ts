@@ -1,21 +1,11 @@
 import { randomBytes } from "node:crypto";
-import { get } from "node:http";
 import { type AsyncMessage, type Channel, Connection } from "rabbitmq-client";
-import { inject } from "vitest";
+import { askHost } from "./ask-host.ts";
 import type { BrokerAddress } from "./rabbitmq.ts";
 
 /** The broker that all test files share; started when the first of them asks. */
 export function sharedBroker(): Promise<BrokerAddress> {
-  return new Promise((resolve, reject) => {
-    const request = get({ socketPath: inject("services"), path: "/rabbitmq" }, (response) => {
-      let text = "";
-      response.setEncoding("utf8").on("data", (data: string) => {
-        text += data;
-      });
-      response.on("end", () => (response.statusCode === 200 ? resolve(JSON.parse(text) as BrokerAddress) : reject(new Error(text))));
-    });
-    request.on("error", reject);
-  });
+  return askHost<BrokerAddress>("/rabbitmq");
 }
 
 /** A message as a consumer gets it. */

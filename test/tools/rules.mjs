@@ -12,15 +12,18 @@ const ROWS = [
   { units: ["cli", "index"] },
   { units: ["commands"] },
   { units: ["server"] },
-  { units: ["discogs"] },
+  { units: ["discogs", "table"] },
   { units: ["pipeline", "checkpointer", "destination", "tally", "config"], together: true },
-  { units: ["source", "parse", "change", "sink", "state"] },
+  { units: ["source", "parse", "change", "sink", "state", "consume"] },
+  { units: ["rabbitmq", "postgres"] },
   { units: ["model", "errors", "telemetry", "retry"], together: true },
   { units: ["fault"] },
 ];
 /** A package is imported in one place only: a folder, with the file of the same name beside it. A schema library serves two. */
 const PACKAGE_PLACES = {
   commander: ["cli"],
+  pg: ["postgres"],
+  "pg-copy-streams": ["postgres"],
   pino: ["telemetry"],
   piscina: ["parse"],
   "prom-client": ["telemetry"],
@@ -30,8 +33,8 @@ const PACKAGE_PLACES = {
   yaml: ["config"],
   zod: ["config", "state"],
 };
-/** Who may import the addon: the pool, the lock, and the commands that need nothing else. */
-const ADDON_PLACES = ["parse", "state", "commands"];
+/** Who may import the addon: the pool, the lock, what makes rows for COPY, and the commands that need nothing else. */
+const ADDON_PLACES = ["parse", "state", "postgres", "commands"];
 const ADDON = "native/index.js";
 /** What tests swap in; no release loads it. */
 const FAULTS_ON = "src/fault/on.ts";
