@@ -1,4 +1,4 @@
-/** The native core as JavaScript sees it; what may be null comes as null or is left out, and is given by leaving it out. Hand-written and reviewed as API; `native/src/binding.rs` is its other side. */
+/** The native core as JavaScript sees it; what may be null comes as null or is left out, and is given by leaving it out. Hand-written and reviewed as API; `native/src/binding.rs` and `binding_copy.rs` are its other side. */
 
 /** Why native work failed for good: `code` is an error code of `src/errors.ts`, `offset` the inflated byte it was noticed at. */
 export interface Fault {
@@ -177,6 +177,45 @@ export function unlockFile(handle: number): void;
 export function splitRecords(xml: Uint8Array, dataType: string): [number, number];
 /** Parses plain whole records that are at hand as bytes into `slot`. Throws if they are not plain. */
 export function parseRecords(xml: Uint8Array, kind: { readonly dataType: string; readonly contract: "topic" | "fanout" }, slot: Uint8Array): Piece;
+
+/** What the bodies of records say of themselves. */
+export interface BodyKeys {
+  /** PostgreSQL array literals with one element a body, `{1,2,"a\"b"}`; NULL where the body is bad. */
+  readonly ids: string;
+  readonly hashes: string;
+  /** Each id as a number where it is canonical decimal below 2^53, else NaN. */
+  readonly numbers: Float64Array;
+  /** Bodies that cannot be stored, by index: no JSON object, no usable id (string or integer, 1..255 characters), no sha256 (string, 1..255 characters), too deep (more than 512). */
+  readonly bad: { readonly index: number; readonly reason: string }[];
+}
+
+/**
+ * The first `id` and `sha256` of bodies, each followed by one LF, `ends[i]` where body i ends without it. `check` holds whole bodies
+ * against the grammar of JSON, for messages of other programs; else nothing behind the two is looked at. U+0000 and halves of
+ * surrogate pairs are U+FFFD. Throws if the ends do not ascend within the bodies.
+ */
+export function bodyKeys(bodies: Uint8Array, ends: Uint32Array, check: boolean): BodyKeys;
+
+export interface CopyRows {
+  readonly bytes: Buffer;
+  readonly rows: number;
+  /** Rows in which U+0000 or halves of surrogate pairs became U+FFFD. */
+  readonly replaced: number;
+}
+
+export interface CopyOptions {
+  /** Indexes of the bodies, ascending; left out: all. */
+  readonly which?: Uint32Array;
+  /** The index of the body as a column in front. */
+  readonly numbered: boolean;
+  /** Releases: `year`, a number, and `artist` behind the members of the body. */
+  readonly derive: boolean;
+  /** The last year that is believed. */
+  readonly yearMax: number;
+}
+
+/** Rows in the text format of COPY, `[index TAB] data_id TAB hash TAB data LF`; a body that {@link bodyKeys} calls bad without a check gives none. */
+export function copyRows(bodies: Uint8Array, ends: Uint32Array, options: CopyOptions): CopyRows;
 
 /** In lower-case hex. */
 export function sha256(data: Uint8Array): string;

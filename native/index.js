@@ -16,6 +16,8 @@ export const {
   unlockFile,
   splitRecords,
   parseRecords,
+  bodyKeys,
+  copyRows,
   compileRules,
   closeRules,
   sha256,

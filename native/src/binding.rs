@@ -1,4 +1,4 @@
-//! The boundary to Node: thin functions over the core, and the only file that knows it. `index.d.ts` is its other side.
+//! The boundary to Node: thin functions over the core. Nothing but this and `binding_copy` knows it; `index.d.ts` is its other side.
 //!
 //! The addon is loaded once per process, so that sources live in one table and any worker thread may pull from any of them.
 
@@ -80,7 +80,7 @@ fn held<T: Clone>(table: &Table<T>, handle: u32) -> Result<T> {
 }
 
 /// Runs `work`; a panic becomes a fault of the file.
-fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Fault>) -> std::result::Result<T, Fault> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Fault>) -> std::result::Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
         Err(Fault::new(Code::Internal, 0, format!("the native core panicked: {}", text.unwrap_or("no message"))))
@@ -101,7 +101,7 @@ impl From<Fault> for JsFault {
 }
 
 /// A fault as a thrown error: JSON, since errors lose everything but their message on the way.
-fn thrown(fault: Fault) -> Error {
+pub(crate) fn thrown(fault: Fault) -> Error {
     let text = |s: &str| {
         let mut out = Vec::new();
         crate::json::write_string(s, &mut out);

@@ -10,15 +10,19 @@
 //! judge                      what they say of a record of any shape (the definition)
 //! check                      the same of a record on the tape (the fast path)
 //! body, hash, packed         what leaves around and beside the bytes; flagged: what the rules have found
+//! members → keys, derived → copy     bodies to rows of PostgreSQL; strict refuses what is no JSON
 //! ```
 //!
-//! Only `binding` knows Node. Where there are two engines, the fast one must equal the defining one; tests see to it.
+//! Only `binding` and `binding_copy` know Node. Where there are two engines, the fast one must equal the defining one; tests see to it.
 
 pub mod attributes;
 pub mod binding;
+pub mod binding_copy;
 pub mod body;
 pub mod check;
 pub mod contract;
+pub mod copy;
+pub mod derived;
 pub mod document;
 pub mod emit;
 pub mod fault;
@@ -30,8 +34,10 @@ pub mod inflate;
 pub mod input;
 pub mod json;
 pub mod judge;
+pub mod keys;
 pub mod limits;
 pub mod lock;
+pub mod members;
 pub mod names;
 pub mod normalise;
 pub mod packed;
@@ -44,6 +50,7 @@ pub mod shapes;
 pub mod simd;
 pub mod source;
 pub mod split;
+pub mod strict;
 pub mod tape;
 pub mod text;
 pub mod tree;
