@@ -6,6 +6,8 @@ export const FAULT_POINTS = [
   "marker-written",
   "marker-renamed",
   "message-confirmed",
+  "portion-stored",
+  "portion-committed",
   "sink-synced",
   "file-announced",
   "file-saved",

@@ -41,6 +41,7 @@ const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** The kind of a failure that the driver has raised; what nothing says otherwise of is lasting. */
 export function failureKind(error: unknown): FailureKind {
+  if (error instanceof DumpError) return "lasting";
   const code = systemCode(error) ?? "";
   if (SQLSTATE.test(code) && !code.startsWith("E")) return KINDS.find(([prefix]) => code.startsWith(prefix))?.[1] ?? "lasting";
   if (TLS_CODE.test(code)) return "lasting";

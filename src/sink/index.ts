@@ -1,6 +1,7 @@
 import { DumpError } from "../errors.ts";
 import { FileSink, openFileSink } from "./file/index.ts";
 import { openNullSink } from "./null/index.ts";
+import { openPostgresSink } from "./postgres/index.ts";
 import { IGNORED_KEYS } from "./rabbitmq/config.ts";
 import { openRabbitSink } from "./rabbitmq/index.ts";
 import { NO_EVENTS, type Sink, type SinkEvents } from "./sink.ts";
@@ -19,6 +20,8 @@ export const SINKS: Readonly<Record<string, SinkKind>> = {
   "null:": { usage: "null: (counts only)", open: openNullSink },
   "amqp:": { usage: "amqp://USER:PASSWORD@HOST:PORT/VHOST", open: openRabbitSink },
   "amqps:": { usage: "amqps://… (the same over TLS)", open: openRabbitSink },
+  "postgres:": { usage: "postgres://USER:PASSWORD@HOST:PORT/DATABASE", open: openPostgresSink },
+  "postgresql:": { usage: "postgresql://… (the same)", open: openPostgresSink },
 };
 
 /** What the URL of a broker may say without any effect. */

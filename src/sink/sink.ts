@@ -41,6 +41,9 @@ export interface SinkEvents {
   resent(messages: number, reason: "nacked" | "returned" | "reconnected"): void;
   /** Messages that the destination has confirmed. */
   confirmed(messages: number, bytes: number): void;
+  /** Something that people who look for it want to know, and something that they should look at. */
+  told(text: string): void;
+  warned(text: string): void;
 }
 
 /** For who only wants to know whether a URL can be used. */
@@ -52,6 +55,8 @@ export const NO_EVENTS: SinkEvents = {
   unblocked() {},
   resent() {},
   confirmed() {},
+  told() {},
+  warned() {},
 };
 
 /** Accepts the batches of one target, in order. */

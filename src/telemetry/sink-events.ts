@@ -48,5 +48,11 @@ export function createSinkEvents(log: Logger, metrics: Metrics | null) {
       metrics?.count("messagesConfirmed", {}, messages);
       metrics?.count("confirmedBytes", {}, bytes);
     },
+    told(text: string): void {
+      log.info(`💾 ${text}`);
+    },
+    warned(text: string): void {
+      log.warn(`⚠️ ${text}`);
+    },
   };
 }

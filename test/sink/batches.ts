@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Batch, DataType } from "../../src/model.ts";
 import type { FileEnd, SinkWriter, Target } from "../../src/sink/sink.ts";
 
@@ -9,7 +10,8 @@ export const NEVER = new AbortController().signal;
 
 /** A message body that differs per ordinal and compresses about as well as real ones. */
 export function bodyOf(ordinal: number, padding = 40): string {
-  return JSON.stringify({ id: String(ordinal), text: `Ünïcödé ${(ordinal * 2654435761) % 2 ** 32} ${"x".repeat(padding)}` });
+  const sha256 = createHash("sha256").update(String(ordinal)).digest("hex");
+  return JSON.stringify({ type: "data", id: String(ordinal), sha256, text: `Ünïcödé ${(ordinal * 2654435761) % 2 ** 32} ${"x".repeat(padding)}` });
 }
 
 /** A batch of bodies in shared memory, with other bytes before and behind it as in a slot. */

@@ -174,7 +174,7 @@ describe("a connection that goes", () => {
       broker.ctl("close_all_connections", "--vhost", host.name, "for a test"); // the broker may not know of a new one yet
       return events.count("lost") === 1;
     });
-    expect(events.told).toEqual(["connected", expect.stringContaining("for a test")]);
+    expect(events.heard).toEqual(["connected", expect.stringContaining("for a test")]);
     await using writer = await sink.open(FANOUT, null, NEVER);
     await writer.write(batchFrom(0, 10), NEVER);
     await writer.sync(NEVER);
@@ -326,7 +326,7 @@ describe("a broker that takes nothing", () => {
     await using writer = await opening;
     await writer.write(batchFrom(0, 10), NEVER);
     await writer.sync(NEVER);
-    expect(events.told.slice(0, 2)).toEqual(["connected", "lost: no answer to the opening of a channel or a declaration for 0.5 s"]);
+    expect(events.heard.slice(0, 2)).toEqual(["connected", "lost: no answer to the opening of a channel or a declaration for 0.5 s"]);
     expect(duplicates(await host.drain(QUEUE), 10)).toBe(0);
   });
 

@@ -79,7 +79,7 @@ test("shares its window and its connection among writers", async () => {
   expect(events.confirmedMessages).toBeGreaterThanOrEqual(4000 - 50);
   await Promise.all([first.sync(NEVER), second.sync(NEVER)]);
   expect((await destination.read())?.split("\n").length).toBe(4001);
-  expect(events.told).toEqual(["connected"]);
+  expect(events.heard).toEqual(["connected"]);
   expect(events.confirmedCalls).toBeLessThan(4000); // told in batches
 });
 

@@ -5,30 +5,32 @@ const POLL_MS = 10;
 
 /** Keeps what a sink tells. */
 export class RecordedEvents implements SinkEvents {
-  readonly told: string[] = [];
+  /** What was said of the connection. */
+  readonly heard: string[] = [];
+  readonly notes: string[] = [];
   confirmedMessages = 0;
   confirmedBytes = 0;
   confirmedCalls = 0;
   readonly resentMessages = { nacked: 0, returned: 0, reconnected: 0 };
 
   lost(reason: string): void {
-    this.told.push(`lost: ${reason}`);
+    this.heard.push(`lost: ${reason}`);
   }
 
   reconnecting(reason: string, attempt: number, waitMs: number): void {
-    this.told.push(`reconnecting ${attempt}: ${reason} (${waitMs})`);
+    this.heard.push(`reconnecting ${attempt}: ${reason} (${waitMs})`);
   }
 
   connected(): void {
-    this.told.push("connected");
+    this.heard.push("connected");
   }
 
   blocked(reason: string): void {
-    this.told.push(`blocked: ${reason}`);
+    this.heard.push(`blocked: ${reason}`);
   }
 
   unblocked(): void {
-    this.told.push("unblocked");
+    this.heard.push("unblocked");
   }
 
   resent(messages: number, reason: "nacked" | "returned" | "reconnected"): void {
@@ -41,9 +43,17 @@ export class RecordedEvents implements SinkEvents {
     this.confirmedCalls += 1;
   }
 
+  told(text: string): void {
+    this.notes.push(text);
+  }
+
+  warned(text: string): void {
+    this.notes.push(`warning: ${text}`);
+  }
+
   /** How often something was told that begins so. */
   count(start: string): number {
-    return this.told.filter((line) => line.startsWith(start)).length;
+    return this.heard.filter((line) => line.startsWith(start)).length;
   }
 }
 

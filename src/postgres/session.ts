@@ -1,0 +1,122 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { PostgresConfig } from "./config.ts";
+import { connect, type PostgresClient } from "./connect.ts";
+import { failureKind, postgresFailure, reasonOf } from "./failures.ts";
+
+/** Hears what happens to the connection; the session goes on by itself. */
+export interface SessionEvents {
+  lost(reason: string): void;
+  reconnecting(reason: string, attempt: number, waitMs: number): void;
+  connected(): void;
+  blocked(reason: string): void;
+  unblocked(): void;
+}
+
+/** Waits between attempts: a bound that doubles, and of it between a half and the whole. */
+const WAIT_MS_MIN = 200;
+const WAIT_MS_MAX = 5000;
+/** Patience with a server that starts beside us, as long as it has never answered. */
+const FIRST_ATTEMPTS = 3;
+const FIRST_WAIT_MS = 1000;
+/** Work that takes longer is told of: somebody may hold a lock. */
+const SLOW_MS = 30_000;
+
+/**
+ * One connection, made when it is wanted and made again when it breaks. Work is given as a whole: what fails in passing is done once
+ * more from its beginning, so it has to be something that may be done twice, such as a transaction.
+ */
+export class Session implements AsyncDisposable {
+  readonly #config: PostgresConfig;
+  readonly #events: SessionEvents;
+  #client: PostgresClient | null = null;
+  #hasStood = false;
+  #closed = false;
+
+  constructor(config: PostgresConfig, events: SessionEvents) {
+    this.#config = config;
+    this.#events = events;
+  }
+
+  /** Whether the connection stands. */
+  get isUp(): boolean {
+    return this.#client !== null;
+  }
+
+  /**
+   * Does some work on the connection; `attempt` counts from 1. Failures in passing are tried again until the time for reconnecting is
+   * over; failures of data come as they are, for who can do something about the record; all others as SINK_UNAVAILABLE with `what` failed.
+   */
+  async run<T>(what: string, work: (client: PostgresClient, attempt: number) => Promise<T>, signal: AbortSignal): Promise<T> {
+    let failingSince: number | null = null;
+    for (let attempt = 1; ; attempt += 1) {
+      signal.throwIfAborted();
+      try {
+        return await this.#attempt(work, attempt, signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        const kind = failureKind(error);
+        if (kind === "data") throw error;
+        failingSince ??= performance.now();
+        const waitMs = kind === "transient" && !this.#closed ? this.#waitMs(attempt, performance.now() - failingSince) : null;
+        if (waitMs === null) throw postgresFailure(this.#config.name, what, error);
+        this.#events.reconnecting(reasonOf(error), attempt, waitMs);
+        await sleep(waitMs, undefined, { signal });
+      }
+    }
+  }
+
+  /** How long to wait before the next attempt; null: there is none. */
+  #waitMs(attempt: number, failingMs: number): number | null {
+    if (!this.#hasStood) return attempt < FIRST_ATTEMPTS ? attempt * FIRST_WAIT_MS : null;
+    if (failingMs >= this.#config.reconnectTimeoutMs) return null;
+    const bound = Math.min(WAIT_MS_MIN * 2 ** Math.min(attempt - 1, 16), WAIT_MS_MAX);
+    return Math.round(bound / 2 + (Math.random() * bound) / 2);
+  }
+
+  async #attempt<T>(work: (client: PostgresClient, attempt: number) => Promise<T>, attempt: number, signal: AbortSignal): Promise<T> {
+    const client = await this.#connected();
+    let isSlow = false;
+    const slow = setTimeout(() => {
+      isSlow = true;
+      this.#events.blocked(`no answer for ${SLOW_MS / 1000} s; somebody may hold a lock`);
+    }, SLOW_MS);
+    const breakOff = () => void client.end().catch(() => {}); // ends a connection under a query at once
+    signal.addEventListener("abort", breakOff, { once: true });
+    try {
+      return await work(client, attempt);
+    } catch (error) {
+      // Where a transaction was left open, and whatever the server still sends, goes with the connection.
+      await this.#drop(client, reasonOf(error));
+      throw error;
+    } finally {
+      signal.removeEventListener("abort", breakOff);
+      clearTimeout(slow);
+      if (isSlow) this.#events.unblocked();
+    }
+  }
+
+  async #connected(): Promise<PostgresClient> {
+    if (this.#client !== null) return this.#client;
+    const client: PostgresClient = await connect(this.#config, (error) => void this.#drop(client, reasonOf(error)));
+    this.#client = client;
+    this.#hasStood = true;
+    this.#events.connected();
+    return client;
+  }
+
+  async #drop(client: PostgresClient, reason: string): Promise<void> {
+    if (this.#client === client) {
+      this.#client = null;
+      this.#events.lost(reason);
+    }
+    await client.end().catch(() => {});
+  }
+
+  /** Ends the connection; work under way fails. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed = true;
+    const client = this.#client;
+    this.#client = null;
+    await client?.end().catch(() => {});
+  }
+}

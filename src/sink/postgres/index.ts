@@ -1,0 +1,91 @@
+import { randomBytes } from "node:crypto";
+import { DATA_TYPES, type SinkPosition } from "../../model.ts";
+import { type PostgresConfig, parsePostgresUrl } from "../../postgres/config.ts";
+import { Loader } from "../../postgres/loader.ts";
+import { requireMigrated } from "../../postgres/migrations.ts";
+import { takeOver } from "../../postgres/position.ts";
+import { purge } from "../../postgres/purge.ts";
+import { forgetSeen } from "../../postgres/seen.ts";
+import { Session } from "../../postgres/session.ts";
+import type { Sink, SinkEvents, SinkWriter, Target, VersionEnd } from "../sink.ts";
+import { PositionLostError } from "../sink-errors.ts";
+import { PostgresWriter } from "./writer.ts";
+
+const RUN_BYTES = 4;
+
+/** Opens the sink of a `postgres:` or `postgresql:` URL. */
+export function openPostgresSink(url: string, events: SinkEvents): PostgresSink {
+  return new PostgresSink(parsePostgresUrl(url), events);
+}
+
+/** Stores records in the tables of upstream's table writer, each exactly once: the position is committed with the rows. A connection for each data type. */
+export class PostgresSink implements Sink {
+  readonly name: string;
+  readonly resumable = true;
+  readonly #config: PostgresConfig;
+  readonly #events: SinkEvents;
+  readonly #run = randomBytes(RUN_BYTES).toString("hex");
+
+  constructor(config: PostgresConfig, events: SinkEvents) {
+    this.name = config.name;
+    this.#config = config;
+    this.#events = events;
+  }
+
+  async check(signal: AbortSignal): Promise<void> {
+    await using session = this.#session();
+    await session.run("cannot be used", (client) => requireMigrated(client, this.#config.schema, this.name), signal);
+  }
+
+  /** What was committed stands in the tables; rows that somebody has deleted since are theirs to miss. */
+  async holds(): Promise<boolean> {
+    return true;
+  }
+
+  /** With `purge=on`, deletes what the version no longer has. */
+  async announce({ version, recordCounts }: VersionEnd, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    if (!this.#config.purge) return;
+    await using session = this.#session();
+    for (const dataType of DATA_TYPES) {
+      const request = { version, dataType, records: recordCounts[dataType], shareMax: this.#config.purgeMax };
+      const purged = await session.run(`${dataType} cannot be purged`, (client) => purge(client, request), signal);
+      if ("kept" in purged) this.#events.warned(`${dataType}: nothing is deleted: ${purged.kept}`);
+      else this.#events.told(`${dataType}: deleted ${purged.deleted} rows that version ${version} no longer has`);
+    }
+  }
+
+  async open(target: Target, position: SinkPosition | null, signal: AbortSignal): Promise<SinkWriter> {
+    const { version, dataType } = target;
+    const atLeast = position === null ? null : positionRecords(position);
+    const session = this.#session();
+    try {
+      const taken = await session.run(`${dataType} cannot be opened`, (client) => takeOver(client, keyOf(target), this.#run, atLeast), signal);
+      if (taken === null) throw new PositionLostError("SINK_UNAVAILABLE", `sink ${this.name}: does not hold ${atLeast} records of ${dataType} ${version}`);
+      if (position === null && this.#config.purge) {
+        await session.run(`${dataType} cannot be opened`, (client) => forgetSeen(client, version, dataType), signal);
+      }
+      const loader = new Loader(session, this.#config, { dataType, run: this.#run, position: taken });
+      return new PostgresWriter({ target, config: this.#config, session, loader, events: this.#events });
+    } catch (error) {
+      await session[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  #session(): Session {
+    return new Session(this.#config, this.#events);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Writers hold their own connections.
+  }
+}
+
+function keyOf({ version, dataType, contract }: Target) {
+  return { version, dataType, contract };
+}
+
+function positionRecords({ records }: SinkPosition): number {
+  return typeof records === "number" ? records : Number.POSITIVE_INFINITY; // a position of something else is not held
+}

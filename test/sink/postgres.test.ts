@@ -1,0 +1,307 @@
+import { randomBytes } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { DumpError } from "../../src/errors.ts";
+import { openSink } from "../../src/sink/index.ts";
+import type { SinkWriter } from "../../src/sink/sink.ts";
+import { isPositionLost } from "../../src/sink/sink-errors.ts";
+import { auditedDatabase, leftovers, migrated, writes, writtenTwice } from "../postgres/scene.ts";
+import { CuttingProxy } from "../services/cutting-proxy.ts";
+import { Database } from "../services/database.ts";
+import { POSTGRES_VERSIONS } from "../services/postgres.ts";
+import { freePort } from "../services/process.ts";
+import { figure } from "../system/support/scale.ts";
+import { batchFrom, batchOf, bodyOf, END, NEVER, TARGET } from "./batches.ts";
+import { type Destination, sinkContract } from "./contract.ts";
+import { RecordedEvents, until } from "./sink-events.ts";
+
+const START_MS = 300_000;
+
+let shared: Database;
+beforeAll(async () => {
+  shared = await Database.create();
+}, START_MS);
+afterAll(() => shared[Symbol.asyncDispose]());
+
+/** A sink in front of a schema of its own. */
+async function create(): Promise<Destination> {
+  const schema = `s_${randomBytes(4).toString("hex")}`;
+  const url = shared.with({ schema });
+  await migrated(url);
+  const sink = openSink(url);
+  return {
+    sink,
+    async read() {
+      const rows = await shared.query<{ data: { id: string; sha256: string; text: string } }>(`SELECT data FROM ${schema}.artists ORDER BY data_id::integer`);
+      return rows.map(({ data: { id, sha256, text } }) => `${JSON.stringify({ type: "data", id, sha256, text })}\n`).join("");
+    },
+    async [Symbol.asyncDispose]() {
+      await sink[Symbol.asyncDispose]();
+      await shared.query(`DROP SCHEMA ${schema} CASCADE`);
+    },
+  };
+}
+
+async function createBroken(): Promise<Destination> {
+  const sink = openSink(`postgres://user:secret@127.0.0.1:${await freePort()}/db`);
+  return { sink, read: async () => null, [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose]() };
+}
+
+const capabilities = { resumable: true, behindPosition: "repeated", writtenTwice: "ignored", visible: "at once" } as const;
+sinkContract({ name: "postgres", capabilities, create, createBroken });
+
+/** Loads ordinals into a target of a database and finishes it. */
+async function load(url: string, ordinals: readonly number[], version = TARGET.version, events = new RecordedEvents()): Promise<RecordedEvents> {
+  await using sink = openSink(url, events);
+  await using writer = await sink.open({ ...TARGET, version }, null, NEVER);
+  await writer.write(batchOf(ordinals.map((ordinal) => bodyOf(ordinal))), NEVER);
+  await writer.finish(END, NEVER);
+  return events;
+}
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, index) => from + index);
+}
+
+async function idsOf(database: Database): Promise<number[]> {
+  const rows = await database.query<{ data_id: string }>("SELECT data_id FROM artists");
+  return rows.map(({ data_id }) => Number(data_id)).sort((a, b) => a - b);
+}
+
+/** Writes small batches until `stop`, then makes sure of them; resolves with how many records there were. */
+async function writeUntil(writer: SinkWriter, stop: () => boolean): Promise<number> {
+  let ordinal = 0;
+  for (; !stop(); ordinal += 50) {
+    await writer.write(batchFrom(ordinal, 50), NEVER);
+    await sleep(1);
+  }
+  await writer.finish(END, NEVER);
+  return ordinal;
+}
+
+describe.each(POSTGRES_VERSIONS)("on PostgreSQL %s", (version) => {
+  test("a first load is copied as it is, and what is loaded again is not touched", async () => {
+    await using database = await auditedDatabase(version);
+    const first = await load(database.url, range(0, 3000));
+    expect(first.notes.at(-1)).toBe("artists: 3000 rows inserted, 0 updated, 0 left as they were");
+    expect(first.notes.some((note) => note.includes("built the index"))).toBe(true);
+    const before = await database.query("SELECT data_id, xmin, ctid, updated_at FROM artists ORDER BY data_id");
+    const again = await load(database.url, range(0, 3000), "20260901");
+    expect(again.notes).toEqual(["artists: 0 rows inserted, 0 updated, 3000 left as they were"]);
+    expect(await database.query("SELECT data_id, xmin, ctid, updated_at FROM artists ORDER BY data_id")).toEqual(before);
+    expect(await writes(database)).toEqual({ INSERT: 3000 });
+    expect(await leftovers(database)).toEqual([]);
+  });
+
+  test("only what is new or differs is written", async () => {
+    await using database = await auditedDatabase(version);
+    await load(database.url, range(0, 100));
+    await database.query("UPDATE artists SET hash = 'old', data = '{}' WHERE data_id IN ('7', '50')");
+    await database.query("TRUNCATE audit");
+    const events = await load(database.url, [...range(100, 110), ...range(0, 100)], "20260901"); // ids do not ascend
+    expect(events.notes).toEqual(["artists: 10 rows inserted, 2 updated, 98 left as they were"]);
+    expect(await writes(database)).toEqual({ INSERT: 10, UPDATE: 2 });
+    const [row] = await database.query<{ data: { text: string }; hash: string }>("SELECT data, hash FROM artists WHERE data_id = '50'");
+    expect(row).toMatchObject({ data: JSON.parse(bodyOf(50)), hash: JSON.parse(bodyOf(50)).sha256 });
+  });
+
+  test("of records with one id the last one counts, in one portion as in several", async () => {
+    for (const portion_records of [1, 1000]) {
+      await using database = await auditedDatabase(version);
+      const body = (hash: string) => JSON.stringify({ type: "data", id: "5", sha256: hash, text: hash });
+      await using sink = openSink(database.with({ portion_records }));
+      await using writer = await sink.open(TARGET, null, NEVER);
+      await writer.write(batchOf([body("a"), bodyOf(6), body("b"), body("c")]), NEVER);
+      await writer.finish(END, NEVER);
+      expect(await database.query("SELECT hash, data->>'text' AS text FROM artists WHERE data_id = '5'")).toEqual([{ hash: "c", text: "c" }]);
+      expect(await idsOf(database)).toEqual([5, 6]);
+    }
+  });
+
+  test("ids of all kinds and texts of all kinds arrive", async () => {
+    await using database = await auditedDatabase(version);
+    const ids = ["7", "007", 'a"b\\c', "NULL", "{}", " x ", "ünï", "unknown", "9007199254740993"];
+    const text = 'tab\t, line\n\r, back\\slash, \\N, "quoted", \u0001, \u2028, 😀';
+    const bodies = ids.map((id) => JSON.stringify({ type: "data", id, sha256: "h", text }));
+    bodies.push('{"type":"data","id":"nul","sha256":"h","text":"a\\u0000b\\ud800c\\udc00\\ud83d\\ude00"}');
+    const events = new RecordedEvents();
+    await using sink = openSink(database.url, events);
+    await using writer = await sink.open(TARGET, null, NEVER);
+    await writer.write(batchOf(bodies), NEVER);
+    await writer.finish(END, NEVER);
+    const rows = await database.query<{ data_id: string; text: string }>("SELECT data_id, data->>'text' AS text FROM artists");
+    expect(new Map(rows.map(({ data_id, text }) => [data_id, text]))).toEqual(
+      new Map([...ids.map((id) => [id, text] as const), ["nul", "a\ufffdb\ufffdc\ufffd😀"]]),
+    );
+    expect(events.notes.some((note) => note.startsWith("warning: artists: in 1 documents NUL"))).toBe(true);
+  });
+
+  test("a connection that is cut between COMMIT and its answer writes nothing twice", async () => {
+    await using database = await auditedDatabase(version);
+    const url = new URL(database.with({ portion_records: 100 }));
+    await using proxy = await CuttingProxy.to(Number(url.port));
+    url.port = String(proxy.port);
+    const events = new RecordedEvents();
+    await using sink = openSink(url.href, events);
+    await using writer = await sink.open(TARGET, null, NEVER);
+    for (let round = 0; round < 5; round += 1) {
+      proxy.cutBehind("COMMIT");
+      await writer.write(batchFrom(round * 250, 250), NEVER);
+      await until(() => proxy.cuts > round);
+    }
+    await writer.finish(END, NEVER);
+    expect(await idsOf(database)).toEqual(range(0, 1250));
+    expect(await writes(database)).toEqual({ INSERT: 1250 });
+    expect(events.count("lost")).toBe(5);
+  });
+
+  test("backends that are terminated again and again lose and repeat nothing", async () => {
+    await using database = await auditedDatabase(version);
+    const events = new RecordedEvents();
+    await using sink = openSink(database.with({ portion_records: 200 }), events);
+    await using writer = await sink.open(TARGET, null, NEVER);
+    let done = false;
+    const writing = writeUntil(writer, () => done);
+    writing.catch(() => {}); // awaited below
+    for (let round = 0; round < 8; round += 1) {
+      const before = events.confirmedMessages;
+      await until(() => events.confirmedMessages > before + 300);
+      await database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'deadwax' AND datname = current_database()");
+    }
+    done = true;
+    const records = await writing;
+    expect(await idsOf(database)).toEqual(range(0, records));
+    expect([await writes(database), await writtenTwice(database), await leftovers(database)]).toEqual([{ INSERT: records }, [], []]);
+    expect(events.count("lost")).toBeGreaterThan(4);
+  });
+});
+
+test("what the database says counts, not what the state marker thinks", async () => {
+  await using database = await auditedDatabase();
+  await using sink = openSink(database.url);
+  {
+    await using writer = await sink.open(TARGET, null, NEVER);
+    await writer.write(batchFrom(0, 100), NEVER);
+    expect(await writer.sync(NEVER)).toEqual({ records: 100 });
+  }
+  {
+    await using writer = await sink.open(TARGET, { records: 40 }, NEVER); // as after a kill between COMMIT and the marker
+    await writer.write(batchFrom(40, 30), NEVER);
+    await writer.write(batchFrom(70, 50), NEVER);
+    expect(await writer.sync(NEVER)).toEqual({ records: 120 });
+  }
+  expect(await writes(database)).toEqual({ INSERT: 120 });
+  expect(await idsOf(database)).toEqual(range(0, 120));
+});
+
+test("a position that the database does not hold is lost", async () => {
+  await using database = await auditedDatabase();
+  await using sink = openSink(database.url);
+  const failure = await sink.open(TARGET, { records: 1 }, NEVER).then(
+    () => null,
+    (error: unknown) => error,
+  );
+  expect(isPositionLost(failure)).toBe(true);
+});
+
+test("a run that another one has taken over from writes nothing more", async () => {
+  await using database = await auditedDatabase();
+  await using first = openSink(database.url);
+  await using second = openSink(database.url);
+  await using old = await first.open(TARGET, null, NEVER);
+  await old.write(batchFrom(0, 10), NEVER);
+  await old.sync(NEVER);
+  await using taken = await second.open(TARGET, { records: 10 }, NEVER);
+  await old.write(batchFrom(10, 10), NEVER);
+  await expect(old.sync(NEVER)).rejects.toThrow("another run has taken the table over");
+  await taken.write(batchFrom(10, 5), NEVER);
+  await taken.finish(END, NEVER);
+  expect(await idsOf(database)).toEqual(range(0, 15));
+});
+
+test("a table that somebody else fills meanwhile is merged into", async () => {
+  await using database = await auditedDatabase();
+  await using sink = openSink(database.url);
+  await using writer = await sink.open(TARGET, null, NEVER);
+  await writer.write(batchFrom(0, 10), NEVER);
+  await writer.sync(NEVER);
+  await database.query("INSERT INTO artists (data_id, hash, data) VALUES ('15', 'other', '{}')");
+  await writer.write(batchFrom(10, 10), NEVER);
+  await writer.finish(END, NEVER);
+  expect(await idsOf(database)).toEqual(range(0, 20));
+  expect(await database.query("SELECT hash FROM artists WHERE data_id = '15'")).toEqual([{ hash: JSON.parse(bodyOf(15)).sha256 }]);
+});
+
+test("a lock that somebody holds is waited for", async () => {
+  const heldMs = 2_000;
+  await using database = await auditedDatabase();
+  await using sink = openSink(database.url);
+  await using writer = await sink.open(TARGET, null, NEVER);
+  await database.query("BEGIN; LOCK TABLE artists IN ACCESS EXCLUSIVE MODE");
+  await writer.write(batchFrom(0, 10), NEVER);
+  const synced = writer.sync(NEVER);
+  await sleep(heldMs);
+  await database.query("COMMIT");
+  expect(await synced).toEqual({ records: 10 });
+  expect(await idsOf(database)).toEqual(range(0, 10));
+});
+
+test("tables that are not there are told of, with what makes them", async () => {
+  await using database = await Database.create();
+  await using sink = openSink(database.url);
+  const failure = await sink.check(NEVER).then(
+    () => null,
+    (error: unknown) => error,
+  );
+  expect(failure).toBeInstanceOf(DumpError);
+  expect(failure).toMatchObject({ code: "SINK_UNAVAILABLE", message: expect.stringContaining("deadwax migrate") });
+});
+
+describe("what vanished from a version", () => {
+  const counts = (artists: number) => ({ artists, labels: 0, masters: 0, releases: 0 });
+  const announce = async (url: string, version: string, artists: number): Promise<readonly string[]> => {
+    const events = new RecordedEvents();
+    await using sink = openSink(url, events);
+    await sink.announce({ version, contract: "topic", startedAt: "2026-08-01T00:00:00Z", recordCounts: counts(artists) }, NEVER);
+    return events.notes.filter((note) => note.includes("artists"));
+  };
+
+  test("goes with purge=on, exactly that, and no other row is touched", async () => {
+    await using database = await auditedDatabase();
+    const url = database.with({ purge: "on" });
+    await load(url, range(0, 20_000));
+    await database.query("INSERT INTO artists (data_id, hash, data) VALUES ('not-a-number', 'h', '{}')");
+    await load(
+      url,
+      range(0, 20_000).filter((id) => id % 200 !== 3),
+      "20260901",
+    );
+    const before = await database.query("SELECT data_id, xmin FROM artists WHERE data_id ~ '^[0-9]+$' AND data_id::integer % 200 <> 3 ORDER BY data_id");
+    expect(await announce(url, "20260901", 19_900)).toEqual(["artists: deleted 101 rows that version 20260901 no longer has"]);
+    expect(await database.query("SELECT data_id, xmin FROM artists ORDER BY data_id")).toEqual(before);
+    expect(await idsOf(database)).toEqual(range(0, 20_000).filter((id) => id % 200 !== 3));
+    expect(await database.query("SELECT * FROM deadwax_seen UNION ALL SELECT version, data_type, NULL, NULL FROM deadwax_seen_other")).toEqual([]);
+    figure("purge", await writes(database));
+  });
+
+  test.each([
+    ["above the limit", range(0, 9_800), 9_800, "more than the share of 0.01"],
+    ["with another count", range(0, 9_950), 9_951, "9950 different ids were seen, and the version is said to have 9951 records"],
+    ["without any record", range(0, 9_950), 0, "said to have no records"],
+  ])("stays %s", async (_name, left, count, reason) => {
+    await using database = await auditedDatabase();
+    const url = database.with({ purge: "on" });
+    await load(url, range(0, 10_000));
+    await load(url, left, "20260901");
+    expect((await announce(url, "20260901", count)).join()).toContain(reason);
+    expect(await idsOf(database)).toEqual(range(0, 10_000));
+  });
+
+  test("stays without purge=on", async () => {
+    await using database = await auditedDatabase();
+    await load(database.url, range(0, 200));
+    await load(database.url, range(0, 199), "20260901");
+    expect(await announce(database.url, "20260901", 199)).toEqual([]);
+    expect((await idsOf(database)).length).toBe(200);
+  });
+});
