@@ -7,6 +7,7 @@ import { runDemo } from "./commands/demo.ts";
 import { EXIT_CODES } from "./commands/exit-codes.ts";
 import { runExtract } from "./commands/extract.ts";
 import { GENERATE_OPTIONS, runGenerate } from "./commands/generate.ts";
+import { runMigrate } from "./commands/migrate.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts";
 import { runValidate, type ValidateFlags } from "./commands/validate.ts";
@@ -15,7 +16,7 @@ import { flagOf, type OptionTable, type Option as Setting, variablesOf } from ".
 import { OPTIONS } from "./config/options.ts";
 import type { ServeFlags } from "./config/serve.ts";
 import { SERVE_OPTIONS } from "./config/serve-options.ts";
-import { type Flags, wantsJson } from "./config.ts";
+import { type Flags, type MigrateFlags, wantsJson } from "./config.ts";
 import { DumpError, ERROR_CODES, type ErrorCode, systemCode } from "./errors.ts";
 import { isBrokenPipe } from "./sink/sink-errors.ts";
 import type { Telemetry } from "./telemetry.ts";
@@ -104,6 +105,15 @@ function buildProgram(finish: (code: number) => void): Command {
   withOptions(program.command("validate").option("--serve", "those of serve; so does any flag that only serve has"), { ...SERVE_OPTIONS, ...OPTIONS })
     .description("check the settings of extract, or of serve, and print them; touches neither dumps nor network")
     .action(async (flags: Typed<ValidateFlags>) => finish(await runValidate(expand(flags), context)));
+
+  const migrate = program
+    .command("migrate")
+    .argument("[url]", "postgres://USER:PASSWORD@HOST:PORT/DATABASE[?schema=NAME]; without it the variables POSTGRES_*");
+  withOptions(migrate.option("--dry-run", "tell what would be done, and change nothing").option("--indexes", "build the indexes of empty tables too"), {
+    output,
+  })
+    .description("bring the tables of a PostgreSQL up to date, from nothing or from discogsography's")
+    .action(async (url: string | undefined, flags: MigrateFlags) => finish(await runMigrate(url, flags, context)));
 
   const generate = program.command("generate").description("write a synthetic dump");
   for (const [key, { argument, fallback, meaning }] of Object.entries(GENERATE_OPTIONS)) {

@@ -1,9 +1,12 @@
 import { flagOf, variableNames } from "./config/option.ts";
 import { envOf, OPTIONS, type OptionKey, type Values } from "./config/options.ts";
+import { missingPostgres, postgresUrl } from "./config/postgres.ts";
+import { POSTGRES_BATCH_OPTIONS, POSTGRES_OPTIONS } from "./config/postgres-options.ts";
 import { type FlagsOf, type Origin, resolveTable } from "./config/resolve.ts";
 import { composeServeConfig, type ServeConfig, type ServeFlags } from "./config/serve.ts";
 import { SERVE_OPTIONS } from "./config/serve-options.ts";
 import { DumpError } from "./errors.ts";
+import { type PostgresConfig, parsePostgresUrl } from "./postgres/config.ts";
 
 /** What was typed behind `deadwax extract`. */
 export type Flags = FlagsOf<typeof OPTIONS>;
@@ -39,6 +42,23 @@ export function resolveServeConfig({ flags, env = process.env }: { readonly flag
   return composeServeConfig(flags, env, unknownVariables(env));
 }
 
+/** What was typed behind `deadwax migrate`. */
+export type MigrateFlags = Pick<Flags, "output"> & { readonly dryRun?: boolean; readonly indexes?: boolean };
+
+/** The database to migrate: that of the URL, else that of the variables; fails once with all that is wrong. */
+export function resolveMigrateConfig(raw: { readonly url: string | undefined; readonly flags: MigrateFlags; readonly env?: NodeJS.ProcessEnv }): {
+  readonly postgres: PostgresConfig;
+  readonly isJson: boolean;
+} {
+  const { url, flags, env = process.env } = raw;
+  const output = resolveTable({ output: OPTIONS.output }, { flags: { output: flags.output }, env });
+  const variables = url === undefined ? resolveTable(POSTGRES_OPTIONS, { flags: {}, env }) : null;
+  const missing = variables === null ? null : missingPostgres(variables);
+  const faults = [...output.problems, ...(variables?.problems ?? [])].map(({ text }) => text);
+  settle({}, [...unknownVariables(env), ...faults, ...(missing === null ? [] : [`${missing}; give them, or the URL of the database`])]);
+  return { postgres: parsePostgresUrl(url ?? (variables === null ? "" : postgresUrl(variables).reveal())), isJson: output.values.output === "json" };
+}
+
 /** Whether machines read the output, as far as that can be told before the settings are known to be sound. */
 export function wantsJson(flags: Flags, env: NodeJS.ProcessEnv = process.env): boolean {
   return outputOf(flags, env) === "json";
@@ -58,7 +78,7 @@ function resolve({ files = [], flags, env = process.env }: RawConfig): { config:
 
 /** Variables of ours that no command knows: a service and an extract may share an environment. */
 function unknownVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set([OPTIONS, SERVE_OPTIONS].flatMap(variableNames));
+  const known = new Set([OPTIONS, SERVE_OPTIONS, POSTGRES_OPTIONS, POSTGRES_BATCH_OPTIONS].flatMap(variableNames));
   const unknown = Object.keys(env).filter((name) => name.startsWith("DEADWAX_") && !known.has(name));
   return unknown.map((name) => `${name}: there is no such variable`);
 }
@@ -81,7 +101,7 @@ function named(key: OptionKey, origins: Config["origins"]): string {
   return origins[key] === "env" ? envOf(key) : flagOf(key);
 }
 
-function settle(config: Config, problems: readonly string[]): Config {
+function settle<T>(config: T, problems: readonly string[]): Readonly<T> {
   if (problems.length === 0) return Object.freeze(config);
   const title = problems.length === 1 ? "" : `${problems.length} problems: `;
   throw new DumpError("CONFIG_INVALID", title + problems.join("; "));

@@ -31,6 +31,8 @@ const ADVICE: Readonly<Record<string, string>> = {
   "42703": "run deadwax migrate",
   "3F000": "run deadwax migrate",
   "42501": "give the user the privileges that docs/postgres.md lists",
+  "25006": "connect to the primary server, with a user that may write",
+  "55P03": "stop whoever holds the tables, then start again",
   "53300": "raise max_connections, or lower what else is connected",
   "53100": "make room on the server's disk",
 };
