@@ -17,12 +17,12 @@ COMMENT ON COLUMN deadwax_positions.records IS 'records of the file that are in 
 COMMENT ON COLUMN deadwax_positions.highest IS 'the highest id among them, while they ascend';
 COMMENT ON COLUMN deadwax_positions.fresh IS 'whether the table was empty when the load began';
 
--- The ids that a version has: 8,192 in a block, id = block * 8192 + number of the bit. What no version has any more can go.
+-- The ids that a version has: 1,024 in a block, id = block * 1024 + number of the bit. What no version has any more can go.
 CREATE TABLE deadwax_seen (
   version text NOT NULL,
   data_type text NOT NULL,
   block bigint NOT NULL,
-  bits bit(8192) NOT NULL,
+  bits bit(1024) NOT NULL,
   PRIMARY KEY (version, data_type, block)
 ) WITH (fillfactor = 50); -- a block is updated by several portions
 
