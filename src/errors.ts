@@ -11,6 +11,7 @@ export const ERROR_CODES = {
   SOURCE_UNAVAILABLE: { exit: 4, meaning: "the site with the dumps cannot be reached, refuses, or answers with something else" },
   SOURCE_UNWRITABLE: { exit: 4, meaning: "a dump cannot be written to the folder that it is to lie in" },
   SOURCE_DISK_FULL: { exit: 4, meaning: "the disk has no room for the dump that is to be downloaded" },
+  BROKER_UNAVAILABLE: { exit: 4, meaning: "the broker whose queues are to be consumed cannot be reached, or refuses" },
   SINK_UNAVAILABLE: { exit: 5, meaning: "the destination cannot be opened or written" },
   SINK_FULL: { exit: 5, meaning: "the destination is out of space" },
   STATE_LOCKED: { exit: 6, meaning: "another process works on the same root" },

@@ -1,8 +1,8 @@
 import { DumpError } from "../errors.ts";
+import { IGNORED_KEYS } from "../rabbitmq/config.ts";
 import { FileSink, openFileSink } from "./file/index.ts";
 import { openNullSink } from "./null/index.ts";
 import { openPostgresSink } from "./postgres/index.ts";
-import { IGNORED_KEYS } from "./rabbitmq/config.ts";
 import { openRabbitSink } from "./rabbitmq/index.ts";
 import { NO_EVENTS, type Sink, type SinkEvents } from "./sink.ts";
 import { openStdoutSink } from "./stdout/index.ts";

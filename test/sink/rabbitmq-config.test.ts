@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { DumpError } from "../../src/errors.ts";
+import { parseAmqpUrl } from "../../src/rabbitmq/config.ts";
 import { openSink } from "../../src/sink/index.ts";
-import { parseAmqpUrl } from "../../src/sink/rabbitmq/config.ts";
 
 function refusal(url: string): string {
   try {
@@ -40,6 +40,7 @@ describe("an amqp URL", () => {
 
   test("has upstream's and RabbitMQ's defaults", () => {
     expect(parseAmqpUrl("amqps://h")).toEqual({
+      role: "sink",
       name: "amqps://h:5671/%2F",
       host: "h",
       port: 5671,

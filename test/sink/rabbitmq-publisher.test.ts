@@ -1,8 +1,8 @@
 import { EventEmitter } from "node:events";
 import { setImmediate as turn } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { Condition } from "../../src/sink/rabbitmq/condition.ts";
-import { parseAmqpUrl } from "../../src/sink/rabbitmq/config.ts";
+import { Condition } from "../../src/rabbitmq/condition.ts";
+import { parseAmqpUrl } from "../../src/rabbitmq/config.ts";
 import { Publisher, type Shared } from "../../src/sink/rabbitmq/publisher.ts";
 import { Window } from "../../src/sink/rabbitmq/window.ts";
 import { NEVER } from "./batches.ts";

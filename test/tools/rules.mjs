@@ -19,21 +19,21 @@ const ROWS = [
   { units: ["model", "errors", "telemetry", "retry"], together: true },
   { units: ["fault"] },
 ];
-/** A package is imported in one place only: a folder, with the file of the same name beside it. A schema library serves two. */
+/** A package is imported in one place only: a folder, with the file of the same name beside it. A schema library serves two; the broker's client is loaded in one, its channels are used in two more. */
 const PACKAGE_PLACES = {
   commander: ["cli"],
+  pino: ["telemetry"],
   pg: ["postgres"],
   "pg-copy-streams": ["postgres"],
-  pino: ["telemetry"],
   piscina: ["parse"],
   "prom-client": ["telemetry"],
-  "rabbitmq-client": ["sink"],
+  "rabbitmq-client": ["rabbitmq", "sink", "consume"],
   "smol-toml": ["config"],
   undici: ["source"],
   yaml: ["config"],
   zod: ["config", "state"],
 };
-/** Who may import the addon: the pool, the lock, what makes rows for COPY, and the commands that need nothing else. */
+/** Who may import the addon: the pool, the lock, the encoder of rows for COPY, and the commands that need nothing else. */
 const ADDON_PLACES = ["parse", "state", "postgres", "commands"];
 const ADDON = "native/index.js";
 /** What of the core knows Node. */

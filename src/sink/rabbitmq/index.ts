@@ -1,11 +1,11 @@
 import { DATA_TYPES, type SinkPosition } from "../../model.ts";
+import { Condition } from "../../rabbitmq/condition.ts";
+import { parseAmqpUrl, type RabbitConfig } from "../../rabbitmq/config.ts";
+import { Link } from "../../rabbitmq/link.ts";
+import { declareForPublisher, exchangeOf, routingKeyOf } from "../../rabbitmq/topology.ts";
 import type { Sink, SinkEvents, SinkWriter, Target, VersionEnd } from "../sink.ts";
-import { Condition } from "./condition.ts";
-import { parseAmqpUrl, type RabbitConfig } from "./config.ts";
-import { Link } from "./link.ts";
 import { envelopeOf, extractionComplete, idPrefix } from "./messages.ts";
 import { Publisher, type Shared } from "./publisher.ts";
-import { declareTopology, exchangeOf, routingKeyOf } from "./topology.ts";
 import { Window } from "./window.ts";
 import { RabbitWriter, sendOne } from "./writer.ts";
 
@@ -66,7 +66,7 @@ export class RabbitSink implements Sink {
   async #open(target: Target, signal: AbortSignal): Promise<Publisher> {
     const { config } = this.#shared;
     const envelope = envelopeOf(target.contract, exchangeOf(config, target), routingKeyOf(target));
-    const publisher = new Publisher(this.#shared, envelope, (channel) => declareTopology(channel, config, target));
+    const publisher = new Publisher(this.#shared, envelope, (channel) => declareForPublisher(channel, config, target));
     try {
       await publisher.open(signal);
       return publisher;

@@ -1,15 +1,15 @@
 import type { Channel, Connection, Envelope, ReturnedMessage } from "rabbitmq-client";
 import { fault } from "#fault";
 import { DumpError, systemCode } from "../../errors.ts";
+import type { Condition } from "../../rabbitmq/condition.ts";
+import type { RabbitConfig } from "../../rabbitmq/config.ts";
+import { channelFailure, textOf, unavailable } from "../../rabbitmq/failures.ts";
+import { type Link, withinTime } from "../../rabbitmq/link.ts";
+import { SilenceClock } from "../../rabbitmq/silence-clock.ts";
 import type { SinkEvents } from "../sink.ts";
 import { type Answer, Answers } from "./answers.ts";
-import type { Condition } from "./condition.ts";
-import type { RabbitConfig } from "./config.ts";
-import { channelFailure, textOf } from "./failures.ts";
-import { type Link, withinTime } from "./link.ts";
 import { type ComeBack, Message } from "./message.ts";
 import { Resends } from "./resends.ts";
-import { SilenceClock } from "./silence-clock.ts";
 import type { Window } from "./window.ts";
 
 /** Channels lost one after the other, without a confirm in between, after which a new one is no longer tried. */
@@ -273,7 +273,7 @@ export class Publisher implements AsyncDisposable {
     setImmediate(() => {
       if (this.#closing.signal.aborted) return;
       const { config, link } = this.#shared;
-      const failure = link.up ? channelFailure(config.name, this.#envelope.exchange ?? "", config.declare, this.#lostReason) : null;
+      const failure = link.up ? channelFailure(config, this.#envelope.exchange ?? "", config.declare, this.#lostReason) : null;
       if (failure !== null) return this.#fail(failure);
       this.#noteLoss(this.#lostReason);
       void this.#establish();
@@ -293,7 +293,7 @@ export class Publisher implements AsyncDisposable {
   }
 
   #error(text: string, cause?: unknown): DumpError {
-    return new DumpError("SINK_UNAVAILABLE", `sink ${this.#shared.config.name}: ${text}`, { cause });
+    return unavailable(this.#shared.config, text, cause);
   }
 
   #fail(error: DumpError): void {

@@ -1,4 +1,4 @@
-import { DumpError } from "../../errors.ts";
+import { DumpError, type ErrorCode } from "../errors.ts";
 
 export const QUEUE_TYPES = ["classic", "quorum"] as const;
 /** The kind of queues that the topic contract declares: `classic` without arguments, or `quorum` with dead letters. */
@@ -13,8 +13,13 @@ export interface TlsFiles {
   readonly verifyPeer: boolean;
 }
 
+/** What the broker is to who connects to it: the word that messages begin with, and the code of failures. */
+export const ROLES = { sink: "SINK_UNAVAILABLE", broker: "BROKER_UNAVAILABLE" } as const satisfies Readonly<Record<string, ErrorCode>>;
+export type Role = keyof typeof ROLES;
+
 /** What an `amqp:` or `amqps:` URL asks for. */
 export interface RabbitConfig {
+  readonly role: Role;
   /** The URL without user, password and settings, but with an exchange that it names: what tells one destination from another. */
   readonly name: string;
   readonly host: string;
@@ -50,13 +55,13 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 const MIB = 2 ** 20;
 
 /** Reads `amqp[s]://[USER:PASSWORD@]HOST[:PORT][/VHOST][?SETTING=VALUE&…]`; throws CONFIG_INVALID, never with a part that may hold the password. */
-export function parseAmqpUrl(url: string): RabbitConfig {
+export function parseAmqpUrl(url: string, role: Role = "sink"): RabbitConfig {
   const scheme = url.slice(0, url.indexOf(":") + 1) as keyof typeof PORTS;
   const advice = `write ${scheme}//USER:PASSWORD@HOST:PORT/VHOST and percent-encode what is special in user, password and virtual host`;
   const parsed = URL.canParse(url) ? new URL(url) : null;
   // An unescaped / ? or # in the password makes the rest of it a path, a query or a fragment.
   const isSpilt = parsed === null || parsed.hash !== "" || parsed.pathname.includes("@") || parsed.search.includes("@");
-  if (isSpilt || parsed.hostname === "") throw new DumpError("CONFIG_INVALID", `sink ${scheme} cannot be read; ${advice}`);
+  if (isSpilt || parsed.hostname === "") throw new DumpError("CONFIG_INVALID", `${role} ${scheme} cannot be read; ${advice}`);
   const problems: string[] = [];
   const decode = (what: string, text: string) => {
     try {
@@ -75,6 +80,7 @@ export function parseAmqpUrl(url: string): RabbitConfig {
   const exchange = settings.text("exchange");
   const host = parsed.hostname.toLowerCase();
   const config: RabbitConfig = {
+    role,
     name: `${scheme}//${host}:${port}/${encodeURIComponent(vhost)}${exchange === null ? "" : `?exchange=${encodeURIComponent(exchange)}`}`,
     host: host.replace(/^\[(.*)\]$/, "$1"),
     port,
@@ -93,7 +99,7 @@ export function parseAmqpUrl(url: string): RabbitConfig {
     reconnectTimeoutMs: settings.count("reconnect_timeout_ms", 300_000, 0, TIMER_MS_MAX),
   };
   settings.refuseRest(config.tls === null ? TLS_KEYS : []);
-  if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `sink ${config.name}: ${problems.join("; ")}`);
+  if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `${role} ${config.name}: ${problems.join("; ")}`);
   return config;
 }
 

@@ -1,4 +1,5 @@
-import { DumpError, systemCode } from "../../errors.ts";
+import { DumpError, systemCode } from "../errors.ts";
+import { type RabbitConfig, ROLES } from "./config.ts";
 
 /** What became of an attempt to connect: the error to fail with, its reason alone for the log, and whether another attempt can help. */
 export interface ConnectFailure {
@@ -24,8 +25,16 @@ const TLS_ADVICE = "give the authority's certificate with cacertfile, check the 
 /** Replies to a declaration or a message that come again however often it is sent. */
 const LASTING = ["PRECONDITION_FAILED", "ACCESS_REFUSED", "RESOURCE_LOCKED", "NOT_ALLOWED", "INVALID_PATH", "NOT_IMPLEMENTED", "SYNTAX_ERROR"];
 
+/** The broker, as failures name it. */
+export type Peer = Pick<RabbitConfig, "role" | "name">;
+
+/** A failure of the broker, named by what it is to who uses it. */
+export function unavailable({ role, name }: Peer, text: string, cause?: unknown): DumpError {
+  return new DumpError(ROLES[role], `${role} ${name}: ${text}`, { cause });
+}
+
 /** Says in one line why no connection was made. */
-export function connectFailure(sink: string, error: unknown): ConnectFailure {
+export function connectFailure(peer: Peer, error: unknown): ConnectFailure {
   if (error instanceof DumpError) return { error, reason: error.message, isTransient: false };
   const code = systemCode(error) ?? "";
   const text = textOf(error);
@@ -37,18 +46,17 @@ export function connectFailure(sink: string, error: unknown): ConnectFailure {
   };
   const detail = known.reason === text || code === "ECONNREFUSED" ? "" : ` (${text})`;
   const reason = `${known.reason}${detail}`;
-  const failure = new DumpError("SINK_UNAVAILABLE", `sink ${sink}: ${reason}; ${known.advice}`, { cause: error });
+  const failure = unavailable(peer, `${reason}; ${known.advice}`, error);
   return { error: failure, reason, isTransient: known.isTransient };
 }
 
 /** The failure of a run whose connection did not come back in time. */
-export function lostFailure(sink: string, reason: string, afterMs: number, cause: unknown): DumpError {
-  const text = `sink ${sink}: no connection for ${Math.round(afterMs / 1000)} s: ${reason}; bring the broker back, then start again`;
-  return new DumpError("SINK_UNAVAILABLE", text, { cause });
+export function lostFailure(peer: Peer, reason: string, afterMs: number, cause: unknown): DumpError {
+  return unavailable(peer, `no connection for ${Math.round(afterMs / 1000)} s: ${reason}; bring the broker back, then start again`, cause);
 }
 
 /** A refused declaration, as what the run fails with; what a new connection may mend comes back as it is. */
-export function declareFailure(sink: string, what: string, error: unknown): unknown {
+export function declareFailure(peer: Peer, what: string, error: unknown): unknown {
   const code = systemCode(error) ?? "";
   if (!LASTING.includes(code)) return error;
   const isQueue = what.startsWith("queue");
@@ -58,11 +66,11 @@ export function declareFailure(sink: string, what: string, error: unknown): unkn
       : code === "ACCESS_REFUSED"
         ? "give the user permission to configure it, or declare it yourself and use declare=none"
         : "declare it yourself and use declare=none";
-  return new DumpError("SINK_UNAVAILABLE", `sink ${sink}: ${what} cannot be declared (${textOf(error)}); ${advice}`, { cause: error });
+  return unavailable(peer, `${what} cannot be declared (${textOf(error)}); ${advice}`, error);
 }
 
 /** The failure behind a channel that the broker has closed because of a message; null if a new channel may mend it. */
-export function channelFailure(sink: string, exchange: string, mayDeclare: boolean, error: unknown): DumpError | null {
+export function channelFailure(peer: Peer, exchange: string, mayDeclare: boolean, error: unknown): DumpError | null {
   const code = systemCode(error) ?? "";
   const isMissing = code === "NOT_FOUND" && !mayDeclare;
   if (!isMissing && !LASTING.includes(code)) return null;
@@ -71,7 +79,7 @@ export function channelFailure(sink: string, exchange: string, mayDeclare: boole
     : code === "ACCESS_REFUSED"
       ? "give the user permission to write to it"
       : "raise the broker's limit (max_message_size), or look into its log";
-  return new DumpError("SINK_UNAVAILABLE", `sink ${sink}: exchange "${exchange}" refuses messages (${textOf(error)}); ${advice}`, { cause: error });
+  return unavailable(peer, `exchange "${exchange}" refuses messages (${textOf(error)}); ${advice}`, error);
 }
 
 /** An error's text on one line. */

@@ -2,11 +2,10 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ConnectionOptions as TlsOptions } from "node:tls";
 import type { Connection, ConnectionOptions } from "rabbitmq-client";
-import { DumpError, systemCode } from "../../errors.ts";
-import type { SinkEvents } from "../sink.ts";
+import { DumpError, systemCode } from "../errors.ts";
 import type { Condition } from "./condition.ts";
 import type { RabbitConfig, TlsFiles } from "./config.ts";
-import { connectFailure, lostFailure } from "./failures.ts";
+import { connectFailure, lostFailure, type Peer, unavailable } from "./failures.ts";
 
 /** Waits between attempts: drawn from zero to a bound that doubles. */
 const WAIT_MS_MIN = 200;
@@ -17,13 +16,26 @@ const CLOSE_MS = 2000;
 /** How often a connection is tried: so many times in all, or until the time for reconnecting is over. */
 export type Patience = { readonly waitsMs: readonly number[] } | "reconnect";
 
+/** Hears how the connection stands. */
+export interface LinkEvents {
+  /** A connection that stood is gone, even if nobody needs it now; who needs it brings about another. */
+  lost(reason: string): void;
+  /** The connection is lost or was not made; the next attempt comes after `waitMs`. */
+  reconnecting(reason: string, attempt: number, waitMs: number): void;
+  /** The connection stands, for the first time or again. */
+  connected(): void;
+  /** The broker takes nothing for now, or takes again. */
+  blocked(reason: string): void;
+  unblocked(): void;
+}
+
 /**
- * The sink's one connection: down → connecting → up ⇄ blocked → down …, and closed at last. It connects when somebody wants it. The
+ * One connection to a broker: down → connecting → up ⇄ blocked → down …, and closed at last. It connects when somebody wants it. The
  * client's own reconnecting is not used: it tells of the first failure only, and cannot be given up.
  */
 export class Link implements AsyncDisposable {
   readonly #config: RabbitConfig;
-  readonly #events: SinkEvents;
+  readonly #events: LinkEvents;
   readonly #changed: Condition;
   readonly #closing = new AbortController();
   #connection: Connection | null = null;
@@ -32,7 +44,7 @@ export class Link implements AsyncDisposable {
   /** Why the connection was lost; null as long as it has never stood. */
   #lost: { readonly error: unknown } | null = null;
 
-  constructor(config: RabbitConfig, events: SinkEvents, changed: Condition) {
+  constructor(config: RabbitConfig, events: LinkEvents, changed: Condition) {
     this.#config = config;
     this.#events = events;
     this.#changed = changed;
@@ -63,7 +75,7 @@ export class Link implements AsyncDisposable {
 
   async #connect(patience: Patience): Promise<void> {
     const started = performance.now();
-    let failure = this.#lost === null ? null : connectFailure(this.#config.name, this.#lost.error);
+    let failure = this.#lost === null ? null : connectFailure(this.#config, this.#lost.error);
     let waits = 0;
     for (let attempt = 1; ; attempt += 1) {
       if (failure !== null) {
@@ -72,7 +84,7 @@ export class Link implements AsyncDisposable {
         waits += 1;
         const waitMs = this.#waitMs(patience, waits, performance.now() - started);
         if (waitMs === null && patience === "reconnect" && attempt > 1) {
-          throw lostFailure(this.#config.name, failure.reason, performance.now() - started, failure.error);
+          throw lostFailure(this.#config, failure.reason, performance.now() - started, failure.error);
         }
         if (waitMs === null) throw failure.error;
         this.#events.reconnecting(failure.reason, waits, waitMs);
@@ -82,7 +94,7 @@ export class Link implements AsyncDisposable {
         return await this.#attempt();
       } catch (error) {
         this.#closing.signal.throwIfAborted();
-        failure = connectFailure(this.#config.name, error);
+        failure = connectFailure(this.#config, error);
       }
     }
   }
@@ -140,7 +152,7 @@ export class Link implements AsyncDisposable {
   #down(error: unknown): void {
     this.#connection = null;
     this.#lost = { error };
-    this.#events.lost(connectFailure(this.#config.name, error).reason); // at once: it may be long before anybody connects again
+    this.#events.lost(connectFailure(this.#config, error).reason); // at once: it may be long before anybody connects again
     this.#unblock();
     this.#changed.notify();
   }
@@ -159,7 +171,7 @@ export class Link implements AsyncDisposable {
 
   /** Closes the connection; whoever waits for it is broken off. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort(new DumpError("SINK_UNAVAILABLE", `sink ${this.#config.name}: closed`));
+    this.#closing.abort(unavailable(this.#config, "closed"));
     const connection = this.#connection;
     this.#connection = null;
     if (connection === null) return;
@@ -169,7 +181,7 @@ export class Link implements AsyncDisposable {
 }
 
 async function optionsOf(config: RabbitConfig): Promise<ConnectionOptions> {
-  const { host, port, username, password, vhost, heartbeatSeconds, connectionTimeoutMs, tls, name } = config;
+  const { host, port, username, password, vhost, heartbeatSeconds, connectionTimeoutMs, tls } = config;
   return {
     hostname: host,
     port,
@@ -180,16 +192,16 @@ async function optionsOf(config: RabbitConfig): Promise<ConnectionOptions> {
     connectionTimeout: connectionTimeoutMs,
     connectionName: "deadwax",
     noDelay: true,
-    ...(tls === null ? {} : { tls: await tlsOptionsOf(tls, name) }),
+    ...(tls === null ? {} : { tls: await tlsOptionsOf(tls, config) }),
   };
 }
 
-async function tlsOptionsOf({ cacertfile, certfile, keyfile, verifyPeer }: TlsFiles, sink: string): Promise<TlsOptions> {
+async function tlsOptionsOf({ cacertfile, certfile, keyfile, verifyPeer }: TlsFiles, { role, name }: Peer): Promise<TlsOptions> {
   const read = async (setting: string, path: string) => {
     try {
       return await readFile(path);
     } catch (error) {
-      const text = `sink ${sink}: the ${setting} ${path} cannot be read (${systemCode(error) ?? "unknown"}); correct the path or its permissions`;
+      const text = `${role} ${name}: the ${setting} ${path} cannot be read (${systemCode(error) ?? "unknown"}); correct the path or its permissions`;
       throw new DumpError("CONFIG_INVALID", text, { cause: error });
     }
   };

@@ -1,0 +1,135 @@
+import type { Channel } from "rabbitmq-client";
+import { type Contract, DATA_TYPES, type DataType } from "../model.ts";
+import { DEFAULT_EXCHANGES, type QueueType, type RabbitConfig } from "./config.ts";
+import { declareFailure } from "./failures.ts";
+
+/** Upstream's consumers. With the topic exchange the queues of both are declared, so that nothing is lost before they first start. */
+export const CONSUMERS = ["graphinator", "tableinator"] as const;
+export type ConsumerName = (typeof CONSUMERS)[number];
+/** Deliveries of a message after which a quorum queue gives it to its dead letters. */
+const DELIVERY_LIMIT = 20;
+const DEAD_LETTER_QUEUE = { "x-queue-type": "classic" } as const;
+
+/** What the exchange of messages goes by. */
+export interface Route {
+  readonly contract: Contract;
+  readonly dataType: DataType;
+}
+
+/** The exchange that the messages of a data type go to. */
+export function exchangeOf(config: RabbitConfig, { contract, dataType }: Route): string {
+  return contract === "topic" ? topicExchange(config) : `${config.exchange ?? DEFAULT_EXCHANGES.fanout}-${dataType}`;
+}
+
+function topicExchange({ exchange }: RabbitConfig): string {
+  return exchange ?? DEFAULT_EXCHANGES.topic;
+}
+
+/** The key that they carry. */
+export function routingKeyOf({ contract, dataType }: Route): string {
+  return contract === "topic" ? dataType : "";
+}
+
+/** The queue from which a consumer takes them. */
+export function queueOf({ exchange }: RabbitConfig, consumer: ConsumerName, { contract, dataType }: Route): string {
+  return contract === "topic" ? `discogsography-${consumer}-${dataType}` : `${exchange ?? DEFAULT_EXCHANGES.fanout}-${consumer}-${dataType}`;
+}
+
+/** The queue for messages that a consumer has refused. */
+export function deadLetterQueueOf(queue: string): string {
+  return `${queue}.dlq`;
+}
+
+/** Whether the broker gives what is refused to the queue's dead letters by itself; the classic queues of the topic contract drop it. */
+export function isDeadLettered({ queueType }: RabbitConfig, contract: Contract): boolean {
+  return contract === "fanout" || queueType === "quorum";
+}
+
+/** Declares what the contract has the extractor declare; all of it may be there already. Throws where the broker refuses. */
+export async function declareForPublisher(channel: Channel, config: RabbitConfig, route: Route): Promise<void> {
+  if (!config.declare) return;
+  if (route.contract === "fanout") return new Declarations(channel, config).exchange(exchangeOf(config, route), "fanout");
+  await declareTopicExchanges(channel, config);
+  for (const consumer of CONSUMERS) for (const dataType of DATA_TYPES) await declareTopicQueue(channel, config, consumer, dataType);
+}
+
+/** Declares what the contract has a consumer declare for one of its queues, dead letters for all of them; all of it may be there already. */
+export async function declareForConsumer(channel: Channel, config: RabbitConfig, consumer: ConsumerName, route: Route): Promise<void> {
+  if (!config.declare) return;
+  const broker = new Declarations(channel, config);
+  const queue = queueOf(config, consumer, route);
+  if (route.contract === "topic") {
+    await declareTopicExchanges(channel, config);
+    await declareTopicQueue(channel, config, consumer, route.dataType);
+    if (!isDeadLettered(config, route.contract)) await broker.queue(deadLetterQueueOf(queue), DEAD_LETTER_QUEUE);
+    return;
+  }
+  const exchange = exchangeOf(config, route);
+  const deadLetters = `${queue}.dlx`;
+  await broker.exchange(exchange, "fanout");
+  await broker.exchange(deadLetters, "fanout");
+  await broker.queue(deadLetterQueueOf(queue), DEAD_LETTER_QUEUE);
+  await broker.binding(deadLetterQueueOf(queue), deadLetters, "");
+  await broker.queue(queue, quorumArguments(deadLetters));
+  await broker.binding(queue, exchange, "");
+}
+
+async function declareTopicExchanges(channel: Channel, config: RabbitConfig): Promise<void> {
+  const broker = new Declarations(channel, config);
+  const exchange = topicExchange(config);
+  await broker.exchange(exchange, "topic");
+  if (config.queueType === "quorum") await broker.exchange(`${exchange}.dlx`, "topic");
+}
+
+/** A queue of the topic contract, bound to the exchange that is there. */
+async function declareTopicQueue(channel: Channel, config: RabbitConfig, consumer: ConsumerName, dataType: DataType): Promise<void> {
+  const broker = new Declarations(channel, config);
+  const exchange = topicExchange(config);
+  const deadLetters = `${exchange}.dlx`;
+  const queue = queueOf(config, consumer, { contract: "topic", dataType });
+  await broker.queue(queue, config.queueType === "classic" ? null : quorumArguments(deadLetters));
+  await broker.binding(queue, exchange, dataType);
+  if (config.queueType === "classic") return;
+  await broker.queue(deadLetterQueueOf(queue), DEAD_LETTER_QUEUE);
+  await broker.binding(deadLetterQueueOf(queue), deadLetters, dataType);
+}
+
+function quorumArguments(deadLetters: string): QueueArguments {
+  return { "x-queue-type": "quorum" satisfies QueueType, "x-dead-letter-exchange": deadLetters, "x-delivery-limit": DELIVERY_LIMIT };
+}
+
+type QueueArguments = Readonly<Record<string, string | number>>;
+
+/** Declarations whose refusals say what was refused. */
+class Declarations {
+  readonly #channel: Channel;
+  readonly #config: RabbitConfig;
+
+  constructor(channel: Channel, config: RabbitConfig) {
+    this.#channel = channel;
+    this.#config = config;
+  }
+
+  async exchange(exchange: string, type: ExchangeType): Promise<void> {
+    await this.#try(`exchange "${exchange}"`, () => this.#channel.exchangeDeclare({ exchange, type, durable: true }));
+  }
+
+  async queue(queue: string, queueArguments: QueueArguments | null): Promise<void> {
+    const extra = queueArguments === null ? {} : { arguments: { ...queueArguments } };
+    await this.#try(`queue "${queue}"`, () => this.#channel.queueDeclare({ queue, durable: true, ...extra }));
+  }
+
+  async binding(queue: string, exchange: string, routingKey: DataType | ""): Promise<void> {
+    await this.#try(`binding of queue "${queue}" to exchange "${exchange}"`, () => this.#channel.queueBind({ queue, exchange, routingKey }));
+  }
+
+  async #try(what: string, declare: () => Promise<unknown>): Promise<void> {
+    try {
+      await declare();
+    } catch (error) {
+      throw declareFailure(this.#config, what, error);
+    }
+  }
+}
+
+type ExchangeType = "topic" | "fanout";
