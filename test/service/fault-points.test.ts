@@ -32,7 +32,10 @@ afterAll(async () => {
   await broker[Symbol.asyncDispose]();
 });
 
-describe.each(FAULT_POINTS)("at %s", (point) => {
+/** Those of PostgreSQL's sink are struck in test/system/postgres.test.ts. */
+const OF_RABBITMQ = FAULT_POINTS.filter((point) => !point.startsWith("portion-"));
+
+describe.each(OF_RABBITMQ)("at %s", (point) => {
   test.each(["kill", "throw"])("%s: the next start brings everything to its end", { timeout: timeoutMs(120_000, 600_000) }, async (action) => {
     for (let round = 0; round < PASSAGES; round += 1) {
       // What comes once in a run is struck at its first passage.

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { audit, auditedDatabase, leftovers, migrated, writes, writtenTwice } from "../postgres/scene.ts";
 import { Database } from "../services/database.ts";
 import { Postgres } from "../services/postgres.ts";
-import { extract, Running } from "./support/deadwax.ts";
+import { deadwax, extract, Running } from "./support/deadwax.ts";
 import { dumpPath, type Folder, makeDump, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { assertSound, fileState } from "./support/marker.ts";
 import { seeded } from "./support/random.ts";
@@ -81,6 +81,25 @@ async function saved(state: string): Promise<number> {
   const file = await fileState(state, `discogs_${VERSION}_releases.xml.gz`).catch(() => undefined);
   return file?.checkpoint?.counts.written ?? 0;
 }
+
+test.each([
+  ["portion-stored", "kill"],
+  ["portion-stored", "throw"],
+  ["portion-committed", "kill"],
+  ["portion-committed", "throw"],
+])("struck at %s by a %s: the next run brings everything to its end, and writes nothing twice", { timeout: 120_000 }, async (point, action) => {
+  const records = 2_000;
+  const dump = join(folder.path, `${point}-${action}`);
+  await makeDump(dump, { releases: records, seed: random.seed });
+  await using database = await auditedDatabase();
+  const options = ["--state", join(dump, "state"), "--checkpoint-records", "200", "--chunk", "64KiB"];
+  const args = ["extract", dumpPath(dump, "releases"), "--sink", database.with({ portion_records: 100 }), ...options];
+  const struck = await deadwax(args, { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `${point} ${action} ${random.between(1, 8)}` } });
+  expect(struck.signal ?? struck.code).toEqual(action === "kill" ? "SIGKILL" : expect.any(Number));
+  expect(struck.code).not.toBe(0);
+  expect((await deadwax(args)).code).toBe(0);
+  expect([await writes(database), await writtenTwice(database), await leftovers(database)]).toEqual([{ INSERT: records }, [], []]);
+});
 
 test("an immediate stop of the server, again and again: the run goes on by itself, and each record is written once", {
   timeout: timeoutMs(300_000, 900_000),
