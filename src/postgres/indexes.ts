@@ -28,6 +28,9 @@ const TRIGRAM_ERRORS = {
   tolerated: ["58P01", "0A000", "3F000", "42501"],
 };
 
+/** The user does not own the table, or may not use the schema of the extension: then somebody else has to build it. */
+const NOT_ALLOWED = ["42501", "42704"];
+
 /**
  * Builds what is missing of a table's indexes, and tells how many it were; behind a first load, since they cost most of it. Writers wait for
  * it, readers do not. Safe to call again and from several processes. To break it off, end the client: the server notices.
@@ -91,7 +94,8 @@ async function build(client: PostgresClient, { index, dataType, schema, trigrams
     if (isBuilt) events.built(name, (performance.now() - startedAt) / 1000);
     return isBuilt;
   } catch (error) {
-    if (failureKind(error) !== "data") throw error;
+    const isTolerated = failureKind(error) === "data" || NOT_ALLOWED.includes(systemCode(error) ?? "");
+    if (!isTolerated) throw error;
     events.leftOut(name, reasonOf(error));
     return false;
   }
