@@ -12,7 +12,7 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const PATH = `${ROOT}README.md`;
 const SERVICE = `${ROOT}docs/service.md`;
 const DOCUMENTS = [
-  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/design.md", "docs/service.md"],
+  ...["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/design.md", "docs/service.md", "docs/postgres.md"],
   ...["docs/container-security.md", "docs/dockerfile-standards.md"],
 ];
 

@@ -4,6 +4,7 @@ import { GENERATE_OPTIONS } from "../../src/commands/generate.ts";
 import { ACCEPTED_AND_IGNORED } from "../../src/config/ignored.ts";
 import { fileVariable, flagOf, type OptionTable, variablesOf } from "../../src/config/option.ts";
 import { OPTIONS } from "../../src/config/options.ts";
+import { POSTGRES_BATCH_OPTIONS, POSTGRES_OPTIONS } from "../../src/config/postgres-options.ts";
 import { SERVE_OPTIONS } from "../../src/config/serve-options.ts";
 import { FILE_KEYS } from "../../src/config/settings-file.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
@@ -13,6 +14,8 @@ import { metricsTable } from "./metrics-table.ts";
 export const TABLES: Readonly<Record<string, () => string>> = {
   options: () => optionsOf(OPTIONS),
   serve: () => optionsOf(SERVE_OPTIONS),
+  postgres: () => variables(POSTGRES_OPTIONS),
+  "postgres batches": () => variables(POSTGRES_BATCH_OPTIONS),
   "settings file": settingsFile,
   ignored,
   generate,
@@ -23,14 +26,25 @@ export const TABLES: Readonly<Record<string, () => string>> = {
 };
 
 function optionsOf(options: OptionTable): string {
-  const rows = Object.entries(options).map(([key, option]) => {
+  return table(["Flag", "Variable", "Default", "Meaning"], rowsOf(options));
+}
+
+/** Settings of which none has a flag. */
+function variables(options: OptionTable): string {
+  return table(
+    ["Variable", "Default", "Meaning"],
+    rowsOf(options).map(([, ...cells]) => cells),
+  );
+}
+
+function rowsOf(options: OptionTable): string[][] {
+  return Object.entries(options).map(([key, option]) => {
     const { argument, short, meaning, fallback, fallbackText, inFile, flagless } = option;
     const flag = `${short === undefined ? "" : `-${short}, `}${flagOf(key)}${argument === null ? "" : ` ${argument}`}`;
-    const variables = variablesOf(key, option).flatMap(({ name }) => (inFile === true ? [name, fileVariable(name)] : [name]));
+    const names = variablesOf(key, option).flatMap(({ name }) => (inFile === true ? [name, fileVariable(name)] : [name]));
     const standard = fallbackText ?? (fallback === null ? "none" : code(fallback));
-    return [flagless === true ? "" : code(flag), variables.map(code).join(", "), standard, meaning];
+    return [flagless === true ? "" : code(flag), names.map(code).join(", "), standard, meaning];
   });
-  return table(["Flag", "Variable", "Default", "Meaning"], rows);
 }
 
 function settingsFile(): string {
