@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use deadwax_native::contract::DataType;
+use support::bodies;
 use support::checks::Check;
 use support::documents::{self, damage};
 use support::gzips;
@@ -97,4 +98,11 @@ fn resume() {
 fn inflate() {
     let corpus = documents().into_iter().enumerate().map(|(i, xml)| gzips::member(&xml, (i % 10) as u32, 1 + i * 7)).collect();
     fuzz("inflate", corpus, targets::inflate);
+}
+
+#[test]
+fn copy() {
+    let mut rng = Rng::new(1);
+    let made_up = (0..200).map(|i| if i % 2 == 0 { bodies::any(&mut rng) } else { bodies::release(&mut rng) });
+    fuzz("copy", bodies::own().into_iter().chain(made_up).collect(), targets::copy);
 }

@@ -8,6 +8,7 @@ use deadwax_native::rules::{self, Rules};
 use super::checks::{self, Check};
 use super::gzips;
 use super::random::Rng;
+use super::rows::rows_equal_definition;
 use super::run::TempFile;
 
 const CHOICE_BYTES: usize = 8;
@@ -70,4 +71,12 @@ pub fn resume(data: &[u8]) -> Check {
 pub fn inflate(data: &[u8]) -> Check {
     let Some((_, bytes)) = split_off(data) else { return Ok(()) };
     checks::inflates_or_refuses(bytes)
+}
+
+/// Any bytes as bodies: one, or cut into two.
+pub fn copy(data: &[u8]) -> Check {
+    let Some((mut rng, bytes)) = split_off(data) else { return Ok(()) };
+    rows_equal_definition(&[bytes])?;
+    let (head, tail) = bytes.split_at(rng.below(bytes.len() + 1));
+    rows_equal_definition(&[head, tail])
 }
