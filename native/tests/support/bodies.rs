@@ -69,6 +69,12 @@ const PIECES: &[&[u8]] = &[
     br"\udfb5",
     br"\ud83c\udfb5",
     br"\uD83C\uDFB5",
+    br"\ud800",
+    br"\udbff",
+    br"\udc00",
+    br"\udfff",
+    br"\ud7ff",
+    br"\ue000",
     br"\uffff",
     br"\u00E9",
     b"\x7f",
@@ -97,6 +103,36 @@ const SCALARS: &[&[u8]] = &[
     b"9007199254740992",
     b"123456789012345678901234567890",
 ];
+/// What makes JSON of a body, or spoils it.
+const SPOILS: &[&[u8]] = &[
+    b",",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b":",
+    b"\"",
+    b"{,",
+    b",,",
+    b",}",
+    b"[1,]",
+    b"01",
+    b"-",
+    b"1.",
+    b".5",
+    b"1e",
+    b"+1",
+    b"tru",
+    b"nulll",
+    br"\",
+    br"\x",
+    br"\u12g4",
+    b"'",
+    b"//",
+    b"\xef\xbb\xbf",
+    b"\xed\xa0\x80",
+    b"\xc3",
+];
 const BYTES: &[u8] = b"\"\\{}[]:,u0d8 \n\t\r\0\x1f1a\xff\xc3";
 
 fn string(rng: &mut Rng, out: &mut Vec<u8>) {
@@ -110,12 +146,16 @@ fn string_behind(rng: &mut Rng, out: &mut Vec<u8>) {
         out.extend_from_slice(rng.pick(PIECES));
     }
     if rng.one_in(40) {
-        out.extend(std::iter::repeat_n(b'x', rng.below(400)));
+        // About as long as an id may be.
+        out.extend_from_slice(rng.pick(&["x", "é", r"\n"]).repeat(245 + rng.below(16)).as_bytes());
     }
     out.push(b'"');
 }
 
 fn value(rng: &mut Rng, depth: usize, out: &mut Vec<u8>) {
+    if rng.one_in(100) {
+        return out.extend_from_slice(rng.pick(SPOILS));
+    }
     match rng.below(if depth == 0 { 4 } else { 8 }) {
         0 => out.extend_from_slice(rng.pick(SCALARS)),
         1..=3 => string(rng, out),
@@ -138,6 +178,9 @@ fn between(rng: &mut Rng, i: usize, out: &mut Vec<u8>) {
         out.push(b',');
     }
     out.extend_from_slice(rng.pick(BLANKS));
+    if rng.one_in(200) {
+        out.extend_from_slice(rng.pick(SPOILS));
+    }
 }
 
 fn members(rng: &mut Rng, first: usize, depth: usize, out: &mut Vec<u8>) {
@@ -160,7 +203,7 @@ fn object(rng: &mut Rng, depth: usize, out: &mut Vec<u8>) {
     members(rng, 0, depth, out);
 }
 
-/// A body: mostly one that begins as ours do, else any object, now and then any value.
+/// A body: mostly one that begins as ours do, else any object, now and then any value; some are spoilt.
 pub fn any(rng: &mut Rng) -> Vec<u8> {
     let mut out = rng.pick(BLANKS).to_vec();
     match rng.below(8) {
@@ -219,10 +262,11 @@ pub fn release(rng: &mut Rng) -> Vec<u8> {
 /// Changes a byte or a few.
 pub fn damage(rng: &mut Rng, body: &mut Vec<u8>) {
     let at = rng.below(body.len() + 1);
-    match rng.below(4) {
-        0 => body.insert(at, BYTES[rng.below(BYTES.len())]),
-        1 => body.truncate(at),
-        2 => drop(body.drain(at..(at + 1 + rng.few(8)).min(body.len()).max(at))),
+    match rng.below(5) {
+        0 => drop(body.splice(at..at, rng.pick(SPOILS).iter().copied())),
+        1 => body.insert(at, BYTES[rng.below(BYTES.len())]),
+        2 => body.truncate(at),
+        3 => drop(body.drain(at..(at + 1 + rng.few(8)).min(body.len()).max(at))),
         _ => {
             if let Some(b) = body.get_mut(at) {
                 *b = BYTES[rng.below(BYTES.len())];
