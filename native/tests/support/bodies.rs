@@ -103,6 +103,7 @@ const SCALARS: &[&[u8]] = &[
     b"9007199254740992",
     b"123456789012345678901234567890",
 ];
+const DATES: &[&[u8]] = &[br#"""#, br#""1999"#, br#""1999-"#, br#""20\u00312"#, br#""1859"#, br#""1860"#, br#""2027"#, br#""2028"#, br#""199"#];
 /// What makes JSON of a body, or spoils it.
 const SPOILS: &[&[u8]] = &[
     b",",
@@ -228,7 +229,8 @@ pub fn release(rng: &mut Rng) -> Vec<u8> {
     let mut out = br#"{"id":"1","sha256":"ab""#.to_vec();
     for _ in 0..rng.below(3) {
         out.extend_from_slice(br#","released":"#);
-        string(rng, &mut out);
+        out.extend_from_slice(rng.pick(DATES));
+        string_behind(rng, &mut out);
     }
     for _ in 0..rng.below(3) {
         out.extend_from_slice(br#","artists":"#);
