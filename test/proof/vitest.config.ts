@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   root: fileURLToPath(new URL("../..", import.meta.url)),
   test: {
-    include: ["test/system/**/*.test.ts", "test/service/**/*.test.ts", "test/sink/rabbitmq*.test.ts"],
+    include: ["test/system/**/*.test.ts", "test/service/**/*.test.ts", "test/sink/rabbitmq*.test.ts", "test/sink/postgres*.test.ts", "test/table/**/*.test.ts"],
     globalSetup: ["test/services/host.ts"],
     fileParallelism: false,
     maxWorkers: 1,

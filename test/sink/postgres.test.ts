@@ -10,7 +10,7 @@ import { CuttingProxy } from "../services/cutting-proxy.ts";
 import { Database } from "../services/database.ts";
 import { POSTGRES_VERSIONS } from "../services/postgres.ts";
 import { freePort } from "../services/process.ts";
-import { figure } from "../system/support/scale.ts";
+import { FULL, figure, timeoutMs } from "../system/support/scale.ts";
 import { batchFrom, batchOf, bodyOf, END, NEVER, TARGET } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";
 import { RecordedEvents, until } from "./sink-events.ts";
@@ -232,10 +232,11 @@ test("a table that somebody else fills meanwhile is merged into", async () => {
   expect(await database.query("SELECT hash FROM artists WHERE data_id = '15'")).toEqual([{ hash: JSON.parse(bodyOf(15)).sha256 }]);
 });
 
-test("a lock that somebody holds is waited for", async () => {
-  const heldMs = 2_000;
+test("a lock that somebody holds is waited for", { timeout: timeoutMs(60_000, 180_000) }, async () => {
+  const heldMs = FULL ? 60_000 : 2_000;
+  const events = new RecordedEvents();
   await using database = await auditedDatabase();
-  await using sink = openSink(database.url);
+  await using sink = openSink(database.url, events);
   await using writer = await sink.open(TARGET, null, NEVER);
   await database.query("BEGIN; LOCK TABLE artists IN ACCESS EXCLUSIVE MODE");
   await writer.write(batchFrom(0, 10), NEVER);
@@ -243,6 +244,7 @@ test("a lock that somebody holds is waited for", async () => {
   await sleep(heldMs);
   await database.query("COMMIT");
   expect(await synced).toEqual({ records: 10 });
+  expect(events.count("blocked")).toBe(FULL ? 1 : 0); // told of after 30 s
   expect(await idsOf(database)).toEqual(range(0, 10));
 });
 
