@@ -5,7 +5,7 @@ import type { DataType } from "../model.ts";
 import type { PostgresConfig } from "./config.ts";
 import type { PostgresClient } from "./connect.ts";
 import { copyInto } from "./copy.ts";
-import { changedRows, type Merged, mergeStaged, stage, stagingName } from "./merge.ts";
+import { changedRows, createStaging, type Merged, mergeStaged, stage, stagingName } from "./merge.ts";
 import type { Portion } from "./portion.ts";
 import { isEmpty, move, type Position, storedRecords } from "./position.ts";
 import { markSeen } from "./seen.ts";
@@ -66,6 +66,8 @@ export class Loader {
   readonly #derive: boolean;
   readonly #dataType: DataType;
   readonly #staging: string;
+  /** The connection that has the staging table. */
+  #prepared: PostgresClient | null = null;
   #position: Position | null;
   /** Null: nobody has looked yet. */
   #fresh: Fresh | null;
@@ -97,6 +99,8 @@ export class Loader {
     const keys = about.keys ?? keysOf(portion);
     let ready: Ready | null = null;
     const work = async (client: PostgresClient): Promise<Ready> => {
+      if (this.#prepared !== client) await createStaging(client, this.#staging);
+      this.#prepared = client;
       // The last attempt may have been committed, though nobody could say so any more.
       if (ready?.position != null && (await storedRecords(client, ready.position)) === ready.position.records) return ready;
       const store = () =>

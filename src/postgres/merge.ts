@@ -32,12 +32,16 @@ export async function changedRows(client: PostgresClient, dataType: DataType, { 
 }
 
 /**
- * Brings numbered rows into the staging table. It is temporary, so that it needs no log and goes with the connection, and empties itself
- * when the transaction ends: whatever happens, nothing is left behind.
+ * Makes the staging table of a connection, outside of any transaction. It is temporary, so that it needs no log and goes with the connection,
+ * and empties itself when a transaction ends: whatever happens, nothing is left behind.
  */
-export async function stage(client: PostgresClient, staging: string, rows: Uint8Array): Promise<void> {
+export async function createStaging(client: PostgresClient, staging: string): Promise<void> {
   await client.query(`CREATE TEMP TABLE IF NOT EXISTS ${staging} (n integer, data_id text, hash text, data text) ON COMMIT DELETE ROWS`);
   await client.query(`ALTER TABLE ${staging} ALTER COLUMN data SET STORAGE EXTERNAL`); // compressing what is read once costs more than it saves
+}
+
+/** Brings numbered rows into the staging table. */
+export async function stage(client: PostgresClient, staging: string, rows: Uint8Array): Promise<void> {
   await copyInto(client, `${staging} (n, data_id, hash, data)`, rows);
 }
 

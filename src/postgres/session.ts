@@ -85,8 +85,8 @@ export class Session implements AsyncDisposable {
     try {
       return await work(client, attempt);
     } catch (error) {
-      // Where a transaction was left open, and whatever the server still sends, goes with the connection.
-      await this.#drop(client, reasonOf(error));
+      // What a refused record leaves is rolled back; of all else nobody knows what it left, and it goes with the connection.
+      if (failureKind(error) !== "data") await this.#drop(client, reasonOf(error));
       throw error;
     } finally {
       signal.removeEventListener("abort", breakOff);

@@ -67,6 +67,7 @@ export class PostgresWriter implements SinkWriter {
       };
       await session.run(`the indexes of ${dataType} cannot be built`, (client) => buildIndexes(client, config.schema, dataType, heard), signal);
     }
+    await session[Symbol.asyncDispose](); // the staging table goes with it
     events.told(`${dataType}: ${this.#inserted} rows inserted, ${this.#updated} updated, ${this.#unchanged} left as they were`);
   }
 
