@@ -38,6 +38,12 @@ afterAll(async () => {
   await broker[Symbol.asyncDispose]();
 });
 
+/** The process that strace runs: strace itself lets a SIGTERM pass by. */
+async function tracedBy(pid: number): Promise<number> {
+  const [child = ""] = (await readFile(`/proc/${pid}/task/${pid}/children`, "utf8")).split(" ");
+  return Number(child);
+}
+
 describe.each(FATES.flatMap((fate) => CALLS.map((calls) => ({ fate, calls }))))("$fate at the n-th $calls", ({ fate, calls }) => {
   test("the state stays sound, and the next start publishes everything", { timeout: timeoutMs(180_000, 1_200_000) }, async () => {
     let struck = 0;
@@ -59,7 +65,7 @@ describe.each(FATES.flatMap((fate) => CALLS.map((calls) => ({ fate, calls }))))(
       const traced = ["-f", "-qq", "-o", trace, ...paths.flatMap((path) => ["-P", path]), "-e", `trace=${calls}`, "-e", `inject=${calls}:${fate}:when=${nth}`];
       const first = new Running(["serve"], { heard: true, under: ["strace", ...traced], env: { ...installation.environment("topic"), ...ENV } });
       const ended = await Promise.race([first.ended, first.logs(/⏰ Waiting/).then(() => null)]).catch(() => first.ended);
-      if (ended === null) first.kill("SIGTERM");
+      if (ended === null) process.kill(await tracedBy(first.pid), "SIGTERM");
       await first.ended;
       const injected = fate === "signal=KILL" ? ended !== null : (await readFile(trace, "utf8")).includes("INJECTED");
       if (injected) struck += 1;
