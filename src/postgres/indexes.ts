@@ -45,7 +45,7 @@ export async function buildIndexes(client: PostgresClient, schema: string, dataT
   }
   if (built === 0) return 0;
   await inTransaction(client, async () => {
-    await patiently(client, "transaction");
+    await patiently(client, "local");
     // Statistics of what they index, without which nobody would use them yet.
     await client.query(`ANALYZE ${quoteName(schema)}.${quoteName(dataType)}`);
   });
@@ -83,7 +83,7 @@ async function build(client: PostgresClient, { index, dataType, schema, trigrams
   try {
     const isBuilt = await inTransaction(client, async () => {
       await useSchemas(client, ...new Set([schema, ...(trigrams === null ? [] : [trigrams])]));
-      await patiently(client, "transaction");
+      await patiently(client, "local");
       await client.query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", [`deadwax indexes ${schema}.${dataType}`]);
       if (!(await missingIndexes(client, schema, dataType)).some((missing) => missing.name === name)) return false;
       events.building(name);

@@ -131,6 +131,13 @@ describe.each(POSTGRES_VERSIONS)("on PostgreSQL %s", (version) => {
     expect(await indexesOf(database)).toEqual(indexNames);
   });
 
+  test("six schemas of one database at once: each has its tables and indexes", async () => {
+    const schemas = ["s1", "s2", "s3", "s4", "s5", "s6"];
+    const reports = await Promise.all(schemas.map((schema) => migrated(database.with({ schema }), { indexes: true })));
+    expect(reports.map(({ applied, indexes }) => [applied, indexes])).toEqual(schemas.map(() => [known.length, indexNames.length]));
+    for (const schema of schemas) expect(await indexesOf(database, schema)).toEqual(indexNames);
+  });
+
   test("what was migrated by a newer deadwax, or by a changed one, is refused", async () => {
     await migrated(database.url);
     const client = await connect(parsePostgresUrl(database.url));
