@@ -66,7 +66,6 @@ describe.each(POSTGRES_VERSIONS)("deadwax migrate on PostgreSQL %s", (version) =
     first.child.kill("SIGKILL");
     await first.ended;
     expect(await applied(database)).toBe(known.length - 1);
-    // The server notices that nobody waits for it any more, though what it waits for is still there.
     await expect.poll(() => database.query(ours), { timeout: 30_000 }).toEqual([]);
     await other.query("ROLLBACK");
     const second = new Migrating([database.url]);
@@ -102,6 +101,8 @@ describe.each(POSTGRES_VERSIONS)("deadwax migrate on PostgreSQL %s", (version) =
     expect(first.output).toBe("⏳ building releases_labels_idx\n");
     first.child.kill("SIGKILL");
     await first.ended;
+    // The server notices that nobody waits for it any more, though what it waits for is still there.
+    await expect.poll(() => database.query(ours), { timeout: 30_000 }).toEqual([]);
     await other.query("ROLLBACK");
     const second = new Migrating([database.url]);
     expect(await second.ended).toBe(0);
