@@ -111,7 +111,13 @@ fn append_json(json: &[u8], out: &mut Vec<u8>) -> bool {
 
 /// Appends text of a column.
 fn append_text(text: &str, out: &mut Vec<u8>) {
-    text.bytes().for_each(|b| append_byte(b, out));
+    let mut rest = text.as_bytes();
+    while let (plain, [special, behind @ ..]) = rest.split_at(plain_length(rest)) {
+        out.extend_from_slice(plain);
+        append_byte(*special, out);
+        rest = behind;
+    }
+    out.extend_from_slice(rest);
 }
 
 fn append_byte(b: u8, out: &mut Vec<u8>) {

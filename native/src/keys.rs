@@ -171,7 +171,8 @@ fn number(id: &str) -> f64 {
 
 /// Appends an element of an array literal.
 fn push_element(text: &str, out: &mut String) {
-    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric()) && !text.is_empty() && !text.eq_ignore_ascii_case("null");
+    // Without a branch inside: hashes are long and plain.
+    let plain = text.bytes().fold(true, |plain, b| plain & b.is_ascii_alphanumeric()) && !text.is_empty() && !text.eq_ignore_ascii_case("null");
     if plain {
         out.push_str(text);
         return;

@@ -99,11 +99,38 @@ pub fn behind_blanks(json: &[u8], mut at: usize) -> usize {
     at
 }
 
+/// Each byte of a word the same.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// Where from `at` on the first quote or backslash stands or, if asked for, the first control character.
+///
+/// Most strings are short, so that eight bytes at a time in a plain register are faster than calling for vectors. A byte that is
+/// sought sets its highest bit; so may bytes behind it, but none before.
+#[inline(always)]
+pub fn string_stop<const CONTROLS: bool>(json: &[u8], mut at: usize) -> Option<usize> {
+    let zeros = |word: u64| word.wrapping_sub(each(1)) & !word & each(0x80);
+    while let Some(bytes) = json.get(at..)?.first_chunk::<8>() {
+        let word = u64::from_le_bytes(*bytes);
+        let mut found = zeros(word ^ each(b'"')) | zeros(word ^ each(b'\\'));
+        if CONTROLS {
+            found |= word.wrapping_sub(each(0x20)) & !word & each(0x80);
+        }
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let rest = json[at..].iter().position(|&b| b == b'"' || b == b'\\' || (CONTROLS && b < 0x20))?;
+    Some(at + rest)
+}
+
 /// The quote that closes the string whose text begins at `at`.
 #[inline]
 fn closing_quote(json: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        at += memchr::memchr2(b'"', b'\\', json.get(at..)?)?;
+        at = string_stop::<false>(json, at)?;
         if json[at] == b'"' {
             return Some(at);
         }
@@ -259,6 +286,25 @@ mod tests {
         ] {
             assert_eq!(members(broken), Err(Malformed(at)), "{broken}");
         }
+    }
+
+    #[test]
+    fn strings_stop_at_the_first_of_what_is_sought() {
+        for (len, from) in (0..40).flat_map(|len| (0..=len).map(move |from| (len, from))) {
+            for filler in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
+                let mut bytes = vec![filler; len];
+                assert_eq!(string_stop::<true>(&bytes, from), None);
+                for at in from..len {
+                    for byte in [b'"', b'\\', 0, 0x1f] {
+                        bytes[at] = byte;
+                        assert_eq!(string_stop::<true>(&bytes, from), Some(at));
+                        assert_eq!(string_stop::<false>(&bytes, from), (byte >= 0x20).then_some(at));
+                    }
+                    bytes[at] = filler;
+                }
+            }
+        }
+        assert_eq!(string_stop::<true>(b"", 1), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! For messages that other programs have made. Nothing is built, and nothing recurses. What jsonb refuses beyond this, numbers
 //! outside the range of its numeric (`1e999999`), is left to the server.
 
-use crate::members::{Escape, behind_blanks, escape};
+use crate::members::{Escape, behind_blanks, escape, string_stop};
 use crate::utf8;
 
 /// Objects and arrays inside one another.
@@ -116,7 +116,7 @@ fn behind_key(json: &[u8], at: usize) -> Result<usize, Refused> {
 fn behind_string(json: &[u8], mut at: usize) -> Result<usize, Refused> {
     at += 1;
     loop {
-        at += json[at..].iter().position(|&b| b == b'"' || b == b'\\' || b < 0x20).ok_or(Refused::Malformed(json.len()))?;
+        at = string_stop::<true>(json, at).ok_or(Refused::Malformed(json.len()))?;
         match json[at] {
             b'"' => return Ok(at + 1),
             b'\\' => match escape(&json[at..]) {
