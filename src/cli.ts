@@ -42,6 +42,7 @@ const context: CommandContext = {
 };
 
 process.stdout.on("error", (error) => {
+  if (process.stdout.listenerCount("error") > 1) return; // a sink writes there: its run ends with what it throws
   // Whoever read our output has enough, as `head` does: no fault, and nobody to tell.
   if (systemCode(error) === "EPIPE") process.exit(EXIT_CODES.done.exit);
   const cause = new DumpError("SINK_UNAVAILABLE", `standard output: cannot be written (${systemCode(error) ?? error.message})`, { cause: error });
@@ -136,7 +137,10 @@ function buildProgram(finish: (code: number) => void): Command {
 function withOptions(command: Command, table: OptionTable): Command {
   for (const [key, option] of Object.entries(table)) {
     // Never a default here: it would hide the environment.
-    if (option.flagless !== true) command.addOption(new Option(flagUsage(key, option), `${option.meaning} (${notesOf(key, option).join(", ")})`));
+    if (option.flagless === true) continue;
+    const flag = new Option(flagUsage(key, option), `${option.meaning} (${notesOf(key, option).join(", ")})`);
+    if (option.split !== undefined) flag.argParser((text: string, before: readonly string[] = []) => [...before, text]);
+    command.addOption(flag);
   }
   if ("logLevel" in table) {
     command.addOption(new Option("-q, --quiet", "short for --log-level warn").conflicts(["verbose", "logLevel"]));

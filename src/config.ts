@@ -5,6 +5,7 @@ import { POSTGRES_BATCH_OPTIONS, POSTGRES_OPTIONS } from "./config/postgres-opti
 import { type FlagsOf, type Origin, resolveTable } from "./config/resolve.ts";
 import { composeServeConfig, type ServeConfig, type ServeFlags } from "./config/serve.ts";
 import { SERVE_OPTIONS } from "./config/serve-options.ts";
+import { sinksFault } from "./config/sink-urls.ts";
 import { DumpError } from "./errors.ts";
 import { type PostgresConfig, parsePostgresUrl } from "./postgres/config.ts";
 
@@ -73,7 +74,9 @@ function resolve({ files = [], flags, env = process.env }: RawConfig): { config:
   const { values, origins, problems } = resolveTable(OPTIONS, { flags, env });
   // A root from the environment is where dumps usually are; naming files overrides it.
   const root = files.length > 0 && origins.root === "env" ? null : values.root;
-  return { config: { ...values, root, files, origins }, problems: [...unknownVariables(env), ...problems.map(({ text }) => text)] };
+  const together = problems.length === 0 ? sinksFault(values.sink) : null;
+  const texts = [...problems.map(({ text }) => text), ...(together === null ? [] : [together])];
+  return { config: { ...values, root, files, origins }, problems: [...unknownVariables(env), ...texts] };
 }
 
 /** Variables of ours that no command knows: a service and an extract may share an environment. */

@@ -74,6 +74,19 @@ export interface Batch {
 /** What a sink needs to find its place again after a restart; plain JSON, kept in the checkpoint. */
 export type SinkPosition = { readonly [key: string]: number | string };
 
+const NAMES_TOGETHER = " + ";
+
+/** One name for the sinks that get the same records, whatever their order. */
+export function joinSinkNames(names: readonly string[]): string {
+  return [...names].sort().join(NAMES_TOGETHER);
+}
+
+/** Whether something goes to one sink under both names. */
+export function shareSink(one: string, other: string): boolean {
+  const names = other.split(NAMES_TOGETHER);
+  return one.split(NAMES_TOGETHER).some((name) => names.includes(name));
+}
+
 /** What was counted of one file so far. Conservation: `read` = `written` + `rejected` + `empty` + `skipped`. */
 export interface Counts {
   /** Counted by the splitter, before a record is parsed. */

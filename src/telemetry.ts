@@ -12,7 +12,7 @@ import { type FileProgress, logMomentMs, Progress, progressMessage, recordsByTyp
 import { Screen, type TextOutput } from "./telemetry/screen.ts";
 import { ServerEvents } from "./telemetry/server-events.ts";
 import { ServiceEvents } from "./telemetry/service-events.ts";
-import { createSinkEvents } from "./telemetry/sink-events.ts";
+import { SinkConnections } from "./telemetry/sink-events.ts";
 import { createSiteEvents } from "./telemetry/site-events.ts";
 
 const BAR_PERIOD_MS = 200;
@@ -63,7 +63,7 @@ export interface RunSnapshot {
   readonly active: readonly DataType[];
   /** Types that have had no record for too long. */
   readonly stalled: readonly DataType[];
-  /** The sink's connection was lost and is not back. */
+  /** The connection of a sink was lost and is not back. */
   readonly isSinkLost: boolean;
   /** Share of the compressed bytes that is done, 0 to 1; 0 where a size is not known. */
   readonly fraction: number;
@@ -89,7 +89,7 @@ export class Telemetry implements Disposable {
   #stopStallWatch = () => {};
 
   /** What a sink, the site of the dumps, the service around the runs and its HTTP port tell. */
-  readonly sinkEvents: ReturnType<typeof createSinkEvents>;
+  readonly sinkEvents: SinkConnections;
   readonly siteEvents: ReturnType<typeof createSiteEvents>;
   readonly service: ServiceEvents;
   readonly server: ServerEvents;
@@ -103,7 +103,7 @@ export class Telemetry implements Disposable {
     this.#progress = new Progress(this.#clock);
     this.#activity = new Activity(this.#clock, options.stallAfterMs ?? STALL_AFTER_MS);
     this.#failures = new Failures(this.#log, this.#metrics);
-    this.sinkEvents = createSinkEvents(this.#log, this.#metrics);
+    this.sinkEvents = new SinkConnections(this.#log, this.#metrics);
     this.siteEvents = createSiteEvents(this.#log, this.#metrics, this.#clock);
     this.service = new ServiceEvents(this.#log, this.#metrics, this.#clock, this.#failures, () => this.#forgetRun());
     this.server = new ServerEvents(this.#log, this.#metrics, this.#clock);
@@ -125,7 +125,7 @@ export class Telemetry implements Disposable {
       progress: recordsByType(files),
       secondsSinceRecord: Object.fromEntries(DATA_TYPES.map((type) => [type, this.#activity.secondsSince(type)])) as Record<DataType, number | null>,
       active: DATA_TYPES.filter((type) => files.some((file) => file.state === "extracting" && file.dataType === type)),
-      isSinkLost: this.sinkEvents.connection.isLost,
+      isSinkLost: this.sinkEvents.isLost,
       stalled: DATA_TYPES.filter((type) => this.#activity.isStalled(type)),
       fraction: isSized && size > 0 ? Math.min(1, done / size) : 0,
       completedFiles: files.filter((file) => file.state === "done" && !file.failed).length,

@@ -37,10 +37,10 @@ export async function runCheck(flags: ServeFlags, { stdout, stderr, checkSource 
 }
 
 function partsOf(config: ServeConfig, checkSource: CheckSource | null): Part[] {
-  const { root, sinkUrl, sourceUrl } = config;
+  const { root, sinkUrls, sourceUrl } = config;
   const parts: Part[] = [
     { name: "root", place: root, code: "STATE_UNWRITABLE", attempt: () => checkRoot(root) },
-    { name: "sink", place: String(sinkUrl), code: "SINK_UNAVAILABLE", attempt: (signal) => checkSink(sinkUrl, signal) },
+    ...sinkUrls.map((url): Part => ({ name: "sink", place: String(url), code: "SINK_UNAVAILABLE", attempt: (signal) => checkSink(url, signal) })),
   ];
   if (checkSource === null) return parts;
   return [...parts, { name: "source", place: sourceUrl, code: "SOURCE_UNAVAILABLE", attempt: (signal) => checkSource(config, signal) }];

@@ -36,12 +36,12 @@ async function extractUnlessBrokenOff(request: ExtractRequest, stop: Stop, telem
 
 function openTelemetry({ logLevel, output, sink }: Config, { stdout, stderr }: CommandContext): Telemetry {
   // Records that scroll over a terminal and a bar on the same terminal would garble each other.
-  const bar = stderr.isTTY === true && output === "text" && logLevel !== "warn" && !(sink === "-" && stdout.isTTY === true);
+  const bar = stderr.isTTY === true && output === "text" && logLevel !== "warn" && !(sink.includes("-") && stdout.isTTY === true);
   return new Telemetry({ level: logLevel, format: output, output: stderr, bar });
 }
 
 function writeReport(report: ExtractReport, { output, sink, logLevel }: Config, { stdout, stderr }: CommandContext): void {
-  const target = sink === "-" ? stderr : stdout;
+  const target = sink.includes("-") ? stderr : stdout;
   if (output === "json") target.write(`${JSON.stringify(report)}\n`);
   else if (logLevel !== "warn") target.write(renderReport(report, sink));
 }

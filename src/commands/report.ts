@@ -3,10 +3,10 @@ import type { ExtractReport, TypeReport } from "../discogs/request.ts";
 import { formatCount, formatElapsed, formatSpeed } from "../telemetry/format.ts";
 
 /** A run's report for people. */
-export function renderReport(report: ExtractReport, sinkUrl: string): string {
+export function renderReport(report: ExtractReport, sinkUrls: readonly string[]): string {
   const lines = Object.entries(report.types).map(([type, counts]) => renderType(type, counts));
   const outcome = report.complete ? "complete" : "not complete";
-  return [`${report.version} (${report.contract}) into ${hideSecrets(sinkUrl)}, ${outcome}`, ...lines, ""].join("\n");
+  return [`${report.version} (${report.contract}) into ${sinkUrls.map(hideSecrets).join(" + ")}, ${outcome}`, ...lines, ""].join("\n");
 }
 
 function renderType(type: string, { read, written, rejected, empty, skipped, xmlBytes, seconds, resumedFrom }: TypeReport): string {

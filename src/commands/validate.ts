@@ -69,5 +69,6 @@ function titleOf(key: string, isServe: boolean): string {
 
 function printable(config: Config, key: OptionKey): string | number | boolean | null {
   const value = config[key];
+  if (typeof value === "object" && value !== null) return value.map(hideSecrets).join(" ");
   return typeof value === "string" && optionOf(key).secret !== undefined ? hideSecrets(value) : value;
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { brokerUrlFault } from "./broker-url.ts";
 import type { OptionTable } from "./option.ts";
 import { MIB, OPTIONS, TIMER_MS_MAX } from "./options.ts";
+import { BROKER, serveSinkUrl } from "./sink-urls.ts";
 import { byteSize, count, text, word } from "./units.ts";
 
 const WINDOW_MESSAGES_MAX = 1_000_000;
@@ -68,9 +69,10 @@ export const BROKER_OPTIONS = {
   },
   sink: {
     ...OPTIONS.sink,
+    schema: serveSinkUrl,
     fallback: null,
     fallbackText: "the broker of these variables",
-    meaning: "where records go instead, such as amqps://HOST or file:DIR",
+    meaning: `where records go instead, such as amqps://HOST or file:DIR; may be given several times, ${BROKER} is the broker of these variables`,
   },
   exchangePrefix: {
     argument: "NAME",

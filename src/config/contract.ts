@@ -1,10 +1,9 @@
-import { DumpError } from "../errors.ts";
 import type { Contract } from "../model.ts";
-import { openSink } from "../sink/index.ts";
 import { brokerUrl, isBrokerUrl, withParameters } from "./broker-url.ts";
 import type { ValuesOf } from "./option.ts";
 import type { Origin, Resolved } from "./resolve.ts";
 import { SERVE_OPTIONS } from "./serve-options.ts";
+import { BROKER, sinksFault } from "./sink-urls.ts";
 
 type ServeTable = typeof SERVE_OPTIONS;
 type Values = ValuesOf<ServeTable>;
@@ -43,16 +42,24 @@ export function chooseContract({ values, origins, names }: Resolved<ServeTable>)
   return new Fault("no broker is named: set AMQP_CONNECTION for the topic contract, or RABBITMQ_HOST, RABBITMQ_USERNAME and RABBITMQ_PASSWORD for fanout");
 }
 
-/** The sink's URL with all that the settings say about it, or why there is none. */
-export function chooseSink({ values, origins, names }: Resolved<ServeTable>, contract: Contract): Chosen<string> | Fault {
-  const destination = destinationOf(values, origins, contract);
-  if (destination === null) return new Fault("no broker is named: set AMQP_CONNECTION");
-  const { url, key } = destination;
-  const chosen = { origin: origins[key], name: names[key] };
-  if (url === "-") return new Fault(`${names.sink} -: standard output is where the log goes; name another sink`);
-  if (!isBrokerUrl(url)) return { value: url, ...chosen };
-  if (values.caFile !== null && !/^amqps:/i.test(url)) return new Fault(`${names.caFile}: the broker is spoken to without TLS; make its URL amqps://`);
-  const value = withParameters(url, {
+/** The sinks' URLs with all that the settings say about them, or why there are none. */
+export function chooseSinks({ values, origins, names }: Resolved<ServeTable>, contract: Contract): Chosen<readonly string[]> | Fault {
+  const broker = brokerOf(values, origins, contract);
+  const named = values.sink ?? [BROKER];
+  if (broker === null && named.includes(BROKER)) return new Fault("no broker is named: set AMQP_CONNECTION");
+  if (named.includes("-")) return new Fault(`${names.sink} -: standard output is where the log goes; name another sink`);
+  const urls = named.map((url) => (url === BROKER && broker !== null ? broker.url : url));
+  if (values.caFile !== null && urls.some((url) => isBrokerUrl(url) && !/^amqps:/i.test(url))) {
+    return new Fault(`${names.caFile}: the broker is spoken to without TLS; make its URL amqps://`);
+  }
+  const value = urls.map((url) => (isBrokerUrl(url) ? withParameters(url, parametersOf(values, contract)) : url));
+  const key = values.sink === null && broker !== null ? broker.key : "sink";
+  const fault = sinksFault(value);
+  return fault === null ? { value, origin: origins[key], name: names[key] } : new Fault(fault);
+}
+
+function parametersOf(values: Values, contract: Contract) {
+  return {
     // What is the contract's own is left to the sink, so that a run by hand without it finds the same state.
     exchange: contract === "topic" || values.exchangePrefix === SERVE_OPTIONS.exchangePrefix.fallback ? null : values.exchangePrefix,
     queue_type: contract === "topic" ? values.queueType : null,
@@ -61,24 +68,11 @@ export function chooseSink({ values, origins, names }: Resolved<ServeTable>, con
     confirm_timeout_ms: values.confirmTimeoutMs,
     reconnect_timeout_ms: values.reconnectTimeoutMs,
     cacertfile: values.caFile,
-  });
-  return sinkFault(value) ?? { ...chosen, value };
+  };
 }
 
-/** The sink itself knows what else a URL may say. */
-function sinkFault(url: string): Fault | null {
-  try {
-    openSink(url);
-    return null;
-  } catch (error) {
-    if (error instanceof DumpError) return new Fault(error.message);
-    throw error;
-  }
-}
-
-/** Where the contract was said, the variables of the other one still name the broker if its own are not set. */
-function destinationOf(values: Values, origins: Resolved<ServeTable>["origins"], contract: Contract) {
-  if (values.sink !== null) return { url: values.sink, key: "sink" as const };
+/** The broker of the variables. Where the contract was said, the variables of the other one still name it if its own are not set. */
+function brokerOf(values: Values, origins: Resolved<ServeTable>["origins"], contract: Contract) {
   const named = RABBITMQ_KEYS.find((key) => origins[key] !== "default");
   const amqp = values.amqpConnection === null ? null : { url: values.amqpConnection, key: "amqpConnection" as const };
   if (amqp !== null && (contract === "topic" || named === undefined)) return amqp;

@@ -32,6 +32,8 @@ export interface Option {
   readonly emptyCounts?: true;
   /** A bad value is bad usage wherever it comes from: to upstream the variable is a spelling of the flag. */
   readonly isUsage?: true;
+  /** It may be given several times, and this takes apart what its variable holds. The schema is that of one value. */
+  readonly split?: (text: string) => readonly string[];
   readonly unit: string | null;
   readonly meaning: string;
   /** `url`: its value may hold a password; `all`: its value is one. */
@@ -43,7 +45,9 @@ export type OptionTable = Readonly<Record<string, Option>>;
 
 /** The resolved values of a table: null only where an option may be left unset. */
 export type ValuesOf<T extends OptionTable> = {
-  readonly [K in keyof T]: z.output<T[K]["schema"]> | (T[K]["fallback"] extends null ? null : never);
+  readonly [K in keyof T]:
+    | (T[K] extends { readonly split: unknown } ? readonly z.output<T[K]["schema"]>[] : z.output<T[K]["schema"]>)
+    | (T[K]["fallback"] extends null ? null : never);
 };
 
 /** `maxDepth` → `--max-depth`. */

@@ -1,8 +1,7 @@
 import { availableParallelism } from "node:os";
-import { DumpError } from "../errors.ts";
 import { BACKENDS, CONTRACTS, DATA_TYPES, VERIFY_MODES } from "../model.ts";
-import { openSink } from "../sink/index.ts";
 import { type Option, type OptionTable, type ValuesOf, variablesOf } from "./option.ts";
+import { sinkUrl, splitSinks } from "./sink-urls.ts";
 import { byteSize, count, flag, text, u64, word } from "./units.ts";
 
 export const KIB = 2 ** 10;
@@ -15,16 +14,6 @@ export const U32_MAX = 2 ** 32 - 1;
 export const TIMER_MS_MAX = 2 ** 31 - 1;
 /** A record of this size becomes a body of less than 4 GiB, whatever it holds. */
 const RECORD_BYTES_MAX = 256 * MIB;
-
-/** A URL that a sink takes; opening does not touch the destination. */
-const sinkUrl = text.superRefine((url, context) => {
-  try {
-    openSink(url);
-  } catch (error) {
-    if (!(error instanceof DumpError)) throw error;
-    context.addIssue({ code: "custom", message: error.message });
-  }
-});
 
 export const LOG_LEVELS = ["warn", "info", "debug"] as const;
 /** How much is logged: `warn` is `-q`, `debug` is `-v`. */
@@ -66,10 +55,11 @@ export const OPTIONS = {
   sink: {
     argument: "URL",
     schema: sinkUrl,
+    split: splitSinks,
     fallback: "file:out",
     unit: null,
     secret: "url",
-    meaning: "where records go: file:DIR, file:DIR?compress=gzip, - (standard output) or null: (counts only)",
+    meaning: "where records go: file:DIR, file:DIR?compress=gzip, - (standard output), null: (counts only) or a URL; may be given several times",
   },
   state: {
     argument: "DIR",

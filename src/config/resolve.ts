@@ -2,8 +2,10 @@ import { systemCode } from "../errors.ts";
 import { fileVariable, flagOf, type Option, type OptionTable, type ValuesOf, variablesOf } from "./option.ts";
 import { hideRefused, readSecretFile } from "./secrets.ts";
 
-/** What was typed, unparsed: a switch is `true`, everything else is text. */
-export type FlagsOf<T extends OptionTable> = { readonly [K in keyof T]?: string | boolean | undefined };
+/** What was typed, unparsed: a switch is `true`, everything else is text, and several texts where an option may be given several times. */
+export type FlagsOf<T extends OptionTable> = { readonly [K in keyof T]?: (T[K] extends { readonly split: unknown } ? Typed : string | boolean) | undefined };
+
+type Typed = string | boolean | readonly string[];
 
 /** Where a setting came from. */
 export type Origin = "flag" | "env" | "file" | "default";
@@ -37,8 +39,16 @@ export interface Inputs<T extends OptionTable> {
   readonly file?: { readonly [K in keyof T]?: FileValue };
 }
 
+/** The inputs of any table. */
+interface AnyInputs {
+  readonly flags: Readonly<Record<string, Typed | undefined>>;
+  readonly env: NodeJS.ProcessEnv;
+  readonly file?: Readonly<Record<string, FileValue | undefined>>;
+}
+
 interface Picked {
-  readonly text: string | null;
+  /** Several where they were typed apart. */
+  readonly text: string | readonly string[] | null;
   readonly origin: Origin;
   readonly name: string;
   /** Why there is no text though there should be. */
@@ -53,19 +63,19 @@ export function resolveTable<T extends OptionTable>(table: T, inputs: Inputs<T>)
   const problems: Problem[] = [];
   for (const [key, option] of Object.entries(table)) {
     const picked = pick(key, option, inputs);
-    const { value, fault } = parse(picked, option);
+    const { value, faults } = parse(picked, option);
     values[key] = value;
     origins[key] = picked.origin;
     names[key] = picked.name;
-    if (fault !== undefined) problems.push({ text: fault, isUsage: picked.origin === "flag" || option.isUsage === true });
+    problems.push(...faults.map((text) => ({ text, isUsage: picked.origin === "flag" || option.isUsage === true })));
   }
   return { values, origins, names, problems } as unknown as Resolved<T>;
 }
 
 /** The one place that knows precedence: flag, environment, settings file, default. A variable set to nothing is not set, as a rule. */
-function pick(key: string, option: Option, { flags, env, file = {} }: Inputs<OptionTable>): Picked {
+function pick(key: string, option: Option, { flags, env, file = {} }: AnyInputs): Picked {
   const typed = flags[key];
-  if (typed !== undefined) return { text: String(typed), origin: "flag", name: flagOf(key) };
+  if (typed !== undefined) return { text: typeof typed === "object" ? typed : String(typed), origin: "flag", name: flagOf(key) };
   for (const variable of variablesOf(key, option)) {
     const fromFile = option.inFile === true ? env[fileVariable(variable.name)] : undefined;
     if (fromFile !== undefined) return readFile(fileVariable(variable.name), fromFile);
@@ -95,9 +105,19 @@ function readFile(name: string, path: string): Picked {
   }
 }
 
-function parse({ text, origin, name, fault }: Picked, { schema, secret, flagless }: Option): { value: unknown; fault?: string } {
-  if (fault !== undefined) return { value: null, fault: `${name}: ${fault}` };
-  if (text === null) return { value: null };
+function parse({ text, origin, name, fault }: Picked, option: Option): { value: unknown; faults: string[] } {
+  if (fault !== undefined) return { value: null, faults: [`${name}: ${fault}`] };
+  if (text === null) return { value: null, faults: [] };
+  const { split } = option;
+  const texts = typeof text === "object" ? text : split === undefined || origin === "flag" ? [text] : split(text);
+  const parsed = texts.map((one) => parseOne(one, { origin, name }, option));
+  const faults = parsed.flatMap((one) => one.fault ?? []);
+  if (faults.length > 0) return { value: null, faults };
+  const values = parsed.map(({ value }) => value);
+  return { value: split === undefined ? values[0] : values, faults };
+}
+
+function parseOne(text: string, { origin, name }: Pick<Picked, "origin" | "name">, { schema, secret, flagless }: Option): { value: unknown; fault?: string } {
   const parsed = schema.safeParse(text);
   if (parsed.success) return { value: parsed.data };
   const why = parsed.error.issues.map((issue) => issue.message).join(", ");

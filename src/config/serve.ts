@@ -4,7 +4,7 @@ import { DumpError } from "../errors.ts";
 import type { Contract } from "../model.ts";
 import { IGNORED_BROKER_SETTINGS } from "../sink/index.ts";
 import { isBrokerUrl } from "./broker-url.ts";
-import { chooseContract, chooseSink, Fault } from "./contract.ts";
+import { chooseContract, chooseSinks, Fault } from "./contract.ts";
 import { ACCEPTED_AND_IGNORED } from "./ignored.ts";
 import type { ValuesOf } from "./option.ts";
 import { type FlagsOf, type Origin, type Problem, type Resolved, resolveTable } from "./resolve.ts";
@@ -50,8 +50,8 @@ export interface ServeConfig extends Readonly<Omit<ValuesOf<ServeTable>, Compose
   /** `full`: every record of a dump is published. */
   readonly mode: "full";
   readonly contract: Contract;
-  /** URL for `openSink`, with everything that the settings say about the sink. */
-  readonly sinkUrl: Secret;
+  /** URLs for `openSinks`, with everything that the settings say about the sinks. */
+  readonly sinkUrls: readonly Secret[];
   /** What `POST /trigger` has to be authorised with; null: everybody may. */
   readonly triggerToken: Secret | null;
   readonly proxies: Proxies;
@@ -69,25 +69,25 @@ export function composeServeConfig(flags: ServeFlags, env: NodeJS.ProcessEnv, un
   const { values } = resolved;
   const contract = chooseContract(resolved);
   // Its parts have to be sound before they can be put together.
-  const sink = contract === null || contract instanceof Fault || resolved.problems.length > 0 ? null : chooseSink(resolved, contract.value);
-  const faults = [contract, sink, rulesFault(resolved, contract)].filter((part) => part instanceof Fault).map(({ text }) => text);
+  const sinks = contract === null || contract instanceof Fault || resolved.problems.length > 0 ? null : chooseSinks(resolved, contract.value);
+  const faults = [contract, sinks, rulesFault(resolved, contract)].filter((part) => part instanceof Fault).map(({ text }) => text);
   const problems = [...resolved.problems, ...[...unknown, ...file.problems, ...faults].map((text) => ({ text, isUsage: false }))];
-  if (problems.length > 0 || contract === null || contract instanceof Fault || sink === null || sink instanceof Fault) return fail(problems);
+  if (problems.length > 0 || contract === null || contract instanceof Fault || sinks === null || sinks instanceof Fault) return fail(problems);
   const settings = SERVE_KEYS.map((key): Setting => {
     if (key === "contract") return { key, value: contract.value, from: contract.origin, name: contract.name };
-    if (key === "sink") return { key, value: hideSecrets(sink.value), from: sink.origin, name: sink.name };
+    if (key === "sink") return { key, value: sinks.value.map(hideSecrets).join(" "), from: sinks.origin, name: sinks.name };
     return { key, value: printable(resolved, key), from: resolved.origins[key], name: resolved.names[key] };
   });
   return Object.freeze({
     ...withoutComposed(values),
     mode: "full",
     contract: contract.value,
-    sinkUrl: Secret.url(sink.value),
+    sinkUrls: sinks.value.map(Secret.url),
     logFile: values.logFile === null ? null : logFileOf(values.logFile),
     triggerToken: values.triggerToken === null ? null : new Secret(values.triggerToken),
     proxies: { http: urlOrNull(values.httpProxy), https: urlOrNull(values.httpsProxy), no: values.noProxy },
     settings,
-    warnings: warningsOf(env, file.ignored, sink.value),
+    warnings: warningsOf(env, file.ignored, sinks.value),
   });
 }
 
@@ -108,7 +108,7 @@ function rulesFault({ values, names }: Resolved<ServeTable>, contract: ReturnTyp
   return new Fault(`${names.dataQualityRules}: data quality rules go with the fanout contract only, and the contract is topic; unset it or choose fanout`);
 }
 
-function printable({ values }: Resolved<ServeTable>, key: ServeKey): Setting["value"] {
+function printable({ values }: Resolved<ServeTable>, key: Exclude<ServeKey, "sink">): Setting["value"] {
   const value = values[key];
   const secret = "secret" in SERVE_OPTIONS[key] ? SERVE_OPTIONS[key].secret : undefined;
   if (typeof value !== "string" || secret === undefined) return value;
@@ -125,13 +125,14 @@ function logFileOf(path: string): string {
 }
 
 /** One line for each reason, with the names of all that is set in vain because of it. */
-function warningsOf(env: NodeJS.ProcessEnv, keys: readonly string[], sinkUrl: string): string[] {
+function warningsOf(env: NodeJS.ProcessEnv, keys: readonly string[], sinkUrls: readonly string[]): string[] {
   const namesByReason = new Map<string, string[]>();
   for (const { variable, key, reason } of ACCEPTED_AND_IGNORED) {
     const names = [...(variable !== null && (env[variable] ?? "") !== "" ? [variable] : []), ...(key !== null && keys.includes(key) ? [key] : [])];
     if (names.length > 0) namesByReason.set(reason, [...(namesByReason.get(reason) ?? []), ...names]);
   }
-  const inUrl = isBrokerUrl(sinkUrl) ? IGNORED_BROKER_SETTINGS.filter((key) => new URL(sinkUrl).searchParams.has(key)) : [];
+  const brokers = sinkUrls.filter(isBrokerUrl).map((url) => new URL(url).searchParams);
+  const inUrl = IGNORED_BROKER_SETTINGS.filter((key) => brokers.some((settings) => settings.has(key)));
   if (inUrl.length > 0) namesByReason.set("size of frames and number of channels are the broker's, and the login is by user and password", inUrl);
   return [...namesByReason].map(([reason, names]) => `${names.join(", ")} ${names.length === 1 ? "has" : "have"} no effect: ${reason}`);
 }

@@ -3,7 +3,7 @@ import { DumpError } from "../errors.ts";
 import { DATA_TYPES, type DataType } from "../model.ts";
 import { ParsePool } from "../parse/pool.ts";
 import { compile } from "../parse/rules.ts";
-import { openSink, outputFolder } from "../sink/index.ts";
+import { openSinks, outputFolder, outputName } from "../sink/index.ts";
 import type { InputFile } from "../source/inputs.ts";
 import { lockRoot } from "../state/lock.ts";
 import { NO_COUNTS, type SourceState } from "../state/marker.ts";
@@ -34,7 +34,7 @@ export async function extract(request: ExtractRequest, context: ExtractContext):
 /** {@link extract} for who holds the lock of the root already. */
 export async function extractLocked(request: ExtractRequest, { stopping, signal, telemetry }: ExtractContext): Promise<ExtractReport> {
   const { version, contract, stateRoot, threads, chunkBytes } = request;
-  await using sink = openSink(request.sinkUrl, telemetry.sinkEvents);
+  await using sink = openSinks(request.sinkUrls, (name) => telemetry.sinkEvents.of(name));
   telemetry.runStarted({ version, contract, sink: sink.name, threads, files: request.inputs });
   let ending: "complete" | "incomplete" | "stopped" | "failed" = "failed";
   try {
@@ -42,12 +42,10 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
     const key = { sink: sink.name, contract, rulesDigest: request.rules?.digest ?? null };
     const store = stateRoot === null ? null : await StateStore.open(stateRoot, version, key, { onWarning: (text) => telemetry.warned(text) });
     // Files are named by version and type, so that two contracts in one folder would overwrite each other.
-    const rival = outputFolder(sink, version) === null ? null : (store?.rival() ?? null);
+    const files = outputFolder(sink, version) === null ? null : outputName(sink);
+    const rival = files === null ? null : (store?.rival(files) ?? null);
     if (rival !== null && !request.force) {
-      throw new DumpError(
-        "CONFIG_INVALID",
-        `${sink.name} holds version ${version} in the ${rival} contract; choose another --sink, or replace it with --force`,
-      );
+      throw new DumpError("CONFIG_INVALID", `${files} holds version ${version} in the ${rival} contract; choose another --sink, or replace it with --force`);
     }
     using rules = compileRules(request);
     await using pool = new ParsePool({ threads, chunkBytes });

@@ -3,7 +3,7 @@ import type { RulesFile } from "../config/rules-file.ts";
 import type { ServeConfig } from "../config/serve.ts";
 import type { Config } from "../config.ts";
 import { DumpError } from "../errors.ts";
-import { openSink } from "../sink/index.ts";
+import { openSinks } from "../sink/index.ts";
 import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
 import type { ExtractLimits, ExtractRequest } from "./request.ts";
 
@@ -16,14 +16,14 @@ export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inpu
 /** The request of one run, from its settings, the dumps they lead to and the data quality rules they name. */
 export function toRequest(config: Config, { version, inputs }: Inputs, rules: RulesFile | null = null): ExtractRequest {
   const stdin = inputs.some((input) => input.path === null);
-  const shared = config.sink === "-";
-  const keepsState = !stdin && config.limit === null && openSink(config.sink).resumable;
+  const shared = config.sink.includes("-");
+  const keepsState = !stdin && config.limit === null && openSinks(config.sink).resumable;
   return {
     version,
     inputs,
     contract: config.contract,
     rules: rules === null ? null : { ...rules, flaggedRoot: config.root ?? config.state ?? dirname(resolve(inputs[0]?.path ?? "./-")) },
-    sinkUrl: config.sink,
+    sinkUrls: config.sink,
     stateRoot: keepsState ? stateRoot(config, inputs) : null,
     fetched: false,
     force: config.force,
@@ -44,7 +44,7 @@ export function toRequest(config: Config, { version, inputs }: Inputs, rules: Ru
 export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs, rules: RulesFile | null): ExtractRequest {
   return {
     rules: rules === null ? null : { ...rules, flaggedRoot: config.root },
-    ...{ version, inputs, contract: config.contract, sinkUrl: config.sinkUrl.reveal(), stateRoot: config.root },
+    ...{ version, inputs, contract: config.contract, sinkUrls: config.sinkUrls.map((url) => url.reveal()), stateRoot: config.root },
     fetched: true,
     force: false, // the service has told the state
     limit: null,

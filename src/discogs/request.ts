@@ -29,7 +29,8 @@ export interface ExtractRequest {
   readonly contract: Contract;
   /** Null: records are taken as they are. Only the fanout contract has rules. */
   readonly rules: RulesRequest | null;
-  readonly sinkUrl: string;
+  /** Every record goes into each of them. */
+  readonly sinkUrls: readonly string[];
   /** Folder of the state marker, or null if this run keeps no state. */
   readonly stateRoot: string | null;
   /** The download phase was told to the state by whoever fetched the files. */

@@ -1,7 +1,7 @@
 import type { RulesFile } from "../config/rules-file.ts";
 import type { ServeConfig } from "../config/serve.ts";
 import { DATA_TYPES } from "../model.ts";
-import { openSink } from "../sink/index.ts";
+import { openSinks } from "../sink/index.ts";
 import { removeOldVersions } from "../source/discogs/retention.ts";
 import { chooseVersion } from "../source/discogs/versions.ts";
 import { describeFiles } from "../source/inputs.ts";
@@ -77,15 +77,20 @@ export async function publishNewest(config: ServeConfig, force: boolean, context
 }
 
 /** Proves that the sink can be reached; `/ready` says so from then on. */
-async function reachSink({ sinkUrl }: ServeConfig, telemetry: Telemetry, signal: AbortSignal): Promise<void> {
-  await using sink = openSink(sinkUrl.reveal(), telemetry.sinkEvents);
+async function reachSink(config: ServeConfig, telemetry: Telemetry, signal: AbortSignal): Promise<void> {
+  await using sink = openSinks(urlsOf(config), (name) => telemetry.sinkEvents.of(name));
   await sink.check(signal);
   telemetry.sinkEvents.closed(); // until the dump is there
 }
 
-async function openStore({ root, contract, sinkUrl }: ServeConfig, version: string, { telemetry, rules }: ServiceContext): Promise<StateStore> {
+function urlsOf({ sinkUrls }: ServeConfig): string[] {
+  return sinkUrls.map((url) => url.reveal());
+}
+
+async function openStore(config: ServeConfig, version: string, { telemetry, rules }: ServiceContext): Promise<StateStore> {
+  const { root, contract } = config;
   const onWarning = (text: string) => telemetry.warned(text);
-  const key = { sink: openSink(sinkUrl.reveal()).name, contract, rulesDigest: rules?.digest ?? null };
+  const key = { sink: openSinks(urlsOf(config)).name, contract, rulesDigest: rules?.digest ?? null };
   // Its writers knew the topic contract only: the fanout contract's consumers have got nothing of what it calls finished.
   const finished = contract === "topic" ? await readProcessingState(root, onWarning) : [];
   return StateStore.open(root, version, key, { onWarning, finished });

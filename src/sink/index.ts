@@ -1,4 +1,5 @@
 import { DumpError } from "../errors.ts";
+import { joinSinkNames } from "../model.ts";
 import { IGNORED_KEYS } from "../rabbitmq/config.ts";
 import { FileSink, openFileSink } from "./file/index.ts";
 import { openNullSink } from "./null/index.ts";
@@ -6,6 +7,7 @@ import { openPostgresSink } from "./postgres/index.ts";
 import { openRabbitSink } from "./rabbitmq/index.ts";
 import { NO_EVENTS, type Sink, type SinkEvents } from "./sink.ts";
 import { openStdoutSink } from "./stdout/index.ts";
+import { TeeSink } from "./tee.ts";
 
 interface SinkKind {
   /** How its URLs are written, for help and messages. */
@@ -38,7 +40,25 @@ export function openSink(url: string, events: SinkEvents = NO_EVENTS): Sink {
   throw new DumpError("CONFIG_INVALID", `sink ${given}; known are ${known.join(", ")}`);
 }
 
-/** The folder in which the sink keeps a version's files, where its rejects belong too; null if it has none. */
+/** Opens the sinks of one run as one, like {@link openSink}; `eventsOf` gives each its own events, by its name. */
+export function openSinks(urls: readonly string[], eventsOf: (name: string) => SinkEvents = () => NO_EVENTS): Sink {
+  const sinks = urls.map((url) => openSink(url, eventsOf(openSink(url).name)));
+  const [only] = sinks;
+  return sinks.length === 1 && only !== undefined ? only : new TeeSink(sinks);
+}
+
+/** The folder in which the sink keeps a version's files, where its rejects belong too; of several the first; null if it has none. */
 export function outputFolder(sink: Sink, version: string): string | null {
-  return sink instanceof FileSink ? sink.folder(version) : null;
+  return fileSinks(sink)[0]?.folder(version) ?? null;
+}
+
+/** The name of the part of the sink that keeps files, which another contract would overwrite; null if it has none. */
+export function outputName(sink: Sink): string | null {
+  const names = fileSinks(sink).map(({ name }) => name);
+  return names.length === 0 ? null : joinSinkNames(names);
+}
+
+function fileSinks(sink: Sink): readonly FileSink[] {
+  const sinks = sink instanceof TeeSink ? sink.sinks : [sink];
+  return sinks.filter((one) => one instanceof FileSink);
 }

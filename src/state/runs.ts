@@ -1,6 +1,6 @@
 /** The runs of a marker: which one is active, and what it knows of its files. */
 import assert from "node:assert/strict";
-import { DATA_TYPES, type DataType } from "../model.ts";
+import { DATA_TYPES, type DataType, shareSink } from "../model.ts";
 import {
   type FileState,
   type Marker,
@@ -86,7 +86,7 @@ export function restartRun(marker: Marker): Marker {
 
 /** Whether what a run has delivered is replaced by what a run of `key` delivers. */
 function isReplacedBy(run: RunState, key: RunKey): boolean {
-  return run.sink === key.sink && run.contract === key.contract && run.rulesDigest !== key.rulesDigest;
+  return shareSink(run.sink, key.sink) && run.contract === key.contract && run.rulesDigest !== key.rulesDigest;
 }
 
 /** The files of a run as if no record of them had been read. */

@@ -1,6 +1,6 @@
 /** The state of one version for one run: what the application asks before it works, and tells while it does. */
 import { DumpError } from "../errors.ts";
-import type { FileIdentity } from "../model.ts";
+import { type FileIdentity, shareSink } from "../model.ts";
 import { adoptFinished } from "./adopt.ts";
 import { keptName } from "./codec.ts";
 import { type DecideOptions, type Decision, decide, type Outcome, outcome, pendingFiles, type ResumeInfo, resumeInfo } from "./decide.ts";
@@ -77,13 +77,13 @@ export class StateStore {
     return info;
   }
 
-  /** Contract of another run into the same sink that has come somewhere with this version, or null. */
-  rival(): string | null {
+  /** The other contract, if a run of it has come somewhere with this version in one of the sinks of that name; or null. */
+  rival(sink: string): string | null {
     const { active, runs } = this.#marker.deadwax;
     const own = active === null ? undefined : runs[active];
-    const others = Object.entries(runs).filter(([name, run]) => name !== active && run.sink === own?.sink);
-    const rival = others.find(([, run]) => Object.values(run.files).some((file) => file.status === "completed" || file.checkpoint !== null));
-    return rival?.[1].contract ?? null;
+    const others = Object.values(runs).filter((run) => run.contract !== own?.contract && shareSink(run.sink, sink));
+    const rival = others.find((run) => Object.values(run.files).some((file) => file.status === "completed" || file.checkpoint !== null));
+    return rival?.contract ?? null;
   }
 
   /** What was verified about the file with this identity, or null if it must be verified. */

@@ -57,14 +57,14 @@ export const METRICS = {
   messagesConfirmed: counter("deadwax_messages_confirmed_total", [], "Messages that the broker has confirmed."),
   confirmedBytes: counter("deadwax_confirmed_bytes_total", [], "Bytes of the bodies that the broker has confirmed."),
   messagesResent: counter("deadwax_messages_resent_total", ["reason"], "Messages sent once more, by reason."),
-  reconnects: counter("deadwax_sink_reconnect_attempts_total", [], "Attempts to connect to the sink again."),
+  reconnects: counter("deadwax_sink_reconnect_attempts_total", [], "Attempts to connect to a sink again."),
   sinkConnected: gauge(
     "deadwax_sink_connected",
     [],
-    "1 while the connection to the sink stands, 0 while it does not; none while no sink is open.",
+    "1 while the connections to all sinks stand, 0 while one does not; none while no sink is open.",
     "once known",
   ),
-  sinkBlocked: gauge("deadwax_sink_blocked", [], "1 while the sink takes nothing, as a broker under a memory or disk alarm."),
+  sinkBlocked: gauge("deadwax_sink_blocked", [], "1 while a sink takes nothing, as a broker under a memory or disk alarm."),
 
   runs: counter("deadwax_runs_total", ["outcome"], "Runs that ended, by outcome."),
   status: gauge("deadwax_run_status", ["status"], "1 for the status of the service, 0 for the others."),

@@ -42,7 +42,7 @@ describe("the request", () => {
       contract: "fanout",
       fetched: false,
       rules: null,
-      sinkUrl: "file:o",
+      sinkUrls: ["file:o"],
       stateRoot: root,
       force: true,
       limit: null,
@@ -69,10 +69,21 @@ describe("the request", () => {
   it.each([
     ["standard output", { sink: "-" }],
     ["counts only", { sink: "null:" }],
+    ["counts only beside files", { sink: ["file:o", "null:"] }],
     ["a limit", { limit: "1" }],
   ])("keeps no state with %s", async (_, flags) => {
     const root = await folderOf(dumps("20260801"));
     expect((await requestOf([], { root, state: root, ...flags })).stateRoot).toBeNull();
+  });
+
+  it("keeps state with several sinks that can be resumed, and takes files one after the other where one is standard output", async () => {
+    const root = await folderOf(dumps("20260801"));
+    expect(await requestOf([], { root, threads: "4", sink: ["file:o", "amqp://h"] })).toMatchObject({
+      stateRoot: root,
+      filesAtOnce: 4,
+      sinkUrls: ["file:o", "amqp://h"],
+    });
+    expect(await requestOf([], { root, threads: "4", sink: ["file:o", "-"] })).toMatchObject({ stateRoot: null, filesAtOnce: 1 });
   });
 
   it("reads standard input once, and so keeps no state and verifies while reading", async () => {
@@ -107,7 +118,7 @@ it("reports a run to people", () => {
     resumedFrom: { ordinal: 5000, offset: 1 },
   };
   const report: ExtractReport = { version: "20260801", contract: "topic", complete: true, types: { labels } };
-  expect(renderReport(report, "amqp://u:secret@h")).toMatchInlineSnapshot(`
+  expect(renderReport(report, ["amqp://u:secret@h"])).toMatchInlineSnapshot(`
     "20260801 (topic) into amqp://u:***@h, complete
       labels    12,345 read, 12,343 written, 1 rejected, 1 empty in 2.0 s, 200 MB/s, resumed at record 5,000
     "

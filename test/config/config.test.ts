@@ -26,7 +26,7 @@ describe("precedence", () => {
   });
 
   it("treats a variable set to nothing as not set", () => {
-    expect(resolveConfig({ flags: {}, env: { DEADWAX_SINK: "", DEADWAX_LIMIT: "" } })).toMatchObject({ sink: "file:out", limit: null });
+    expect(resolveConfig({ flags: {}, env: { DEADWAX_SINK: "", DEADWAX_LIMIT: "" } })).toMatchObject({ sink: ["file:out"], limit: null });
   });
 
   it("reads switches from both sides", () => {
@@ -37,6 +37,36 @@ describe("precedence", () => {
 
   it("freezes what it resolved", () => {
     expect(Object.isFrozen(resolveConfig({ flags: {}, env: {} }))).toBe(true);
+  });
+});
+
+describe("the sinks", () => {
+  const sinks = (flags: RawConfig["flags"], env = {}) => resolveConfig({ flags, env }).sink;
+
+  it("come from flags, one each, as they are", () => {
+    expect(sinks({ sink: ["file:a", "-", "amqp://h"] })).toEqual(["file:a", "-", "amqp://h"]);
+    expect(sinks({ sink: ["file:a null: b"] })).toEqual(["file:a null: b"]);
+    expect(sinks({ sink: "file:a b" }, { DEADWAX_SINK: "null:" })).toEqual(["file:a b"]);
+  });
+
+  it.each([
+    ["file:a null:", ["file:a", "null:"]],
+    ["\tfile:a\n  amqps://h\n", ["file:a", "amqps://h"]],
+    ["- file:-", ["-", "file:-"]],
+    ["file:a -", ["file:a", "-"]],
+    // White space belongs to a path unless a sink follows it.
+    ["file:/a b/c -d  file:e", ["file:/a b/c -d", "file:e"]],
+  ])("come from the variable, separated by white space: %j", (DEADWAX_SINK, expected) => {
+    expect(sinks({}, { DEADWAX_SINK })).toEqual(expected);
+  });
+
+  it("are refused one by one, and together where one comes twice, without a password", () => {
+    const env = { DEADWAX_SINK: "file: amqp://u:canary@h?a=1 null:" };
+    expect(problemsOf({ flags: {}, env })).toMatch(/^2 problems: DEADWAX_SINK=file:: sink .*; DEADWAX_SINK=amqp:\/\/u:\*\*\*@h\?a=1: /);
+    expect(problemsOf({ flags: { sink: ["file:a", "file:./a/"] } })).toMatch(/^sink file:\/.*\/a is given twice; leave one of them out$/);
+    const twice = problemsOf({ flags: { sink: ["amqp://u:canary@h", "amqp://other:canary@h/%2F"] } });
+    expect(twice).toMatch(/^sink amqp:\/\/h\S* is given twice/);
+    expect(twice).not.toContain("canary");
   });
 });
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { brokerUrlFault, withParameters } from "../../src/config/broker-url.ts";
-import { FANOUT, refused, serve, setting, TOPIC } from "./resolved.ts";
+import { FANOUT, refused, serve, setting, TOPIC, urlOf, urlsOf } from "./resolved.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "deadwax-contract-"));
 
@@ -53,9 +53,9 @@ describe("the contract", () => {
   });
 
   it("does not change where the records go when it alone is said", () => {
-    expect(bare(serve({ ...TOPIC, DEADWAX_CONTRACT: "fanout" }).sinkUrl.reveal())).toBe("amqp://user:word@broker:5672/%2F");
-    expect(bare(serve({ ...FANOUT, DEADWAX_CONTRACT: "topic" }).sinkUrl.reveal())).toBe("amqp://discogsography:discogsography@broker:5672/%2F");
-    expect(bare(serve({ RABBITMQ_HOST: "", DEADWAX_CONTRACT: "fanout" }).sinkUrl.reveal())).toBe("amqp://discogsography:discogsography@rabbitmq:5672/%2F");
+    expect(bare(urlOf(serve({ ...TOPIC, DEADWAX_CONTRACT: "fanout" })))).toBe("amqp://user:word@broker:5672/%2F");
+    expect(bare(urlOf(serve({ ...FANOUT, DEADWAX_CONTRACT: "topic" })))).toBe("amqp://discogsography:discogsography@broker:5672/%2F");
+    expect(bare(urlOf(serve({ RABBITMQ_HOST: "", DEADWAX_CONTRACT: "fanout" })))).toBe("amqp://discogsography:discogsography@rabbitmq:5672/%2F");
   });
 });
 
@@ -63,23 +63,55 @@ describe("the sink", () => {
   const COMMON = "window_messages=2000&window_bytes=16777216&confirm_timeout_ms=30000&reconnect_timeout_ms=300000";
 
   it("of the topic contract has everything in its URL", () => {
-    expect(serve(TOPIC).sinkUrl.reveal()).toBe(`amqp://user:word@broker:5672/%2F?queue_type=classic&${COMMON}`);
+    expect(urlOf(serve(TOPIC))).toBe(`amqp://user:word@broker:5672/%2F?queue_type=classic&${COMMON}`);
     const env = { AMQP_CONNECTION: "amqps://h?heartbeat=5", DEADWAX_QUEUE_TYPE: "quorum", DEADWAX_CA_FILE: "/ca.pem", DEADWAX_WINDOW_BYTES: "1MiB" };
-    expect(serve(env).sinkUrl.reveal()).toBe(
+    expect(urlOf(serve(env))).toBe(
       "amqps://h/%2F?heartbeat=5&queue_type=quorum&window_messages=2000&window_bytes=1048576&confirm_timeout_ms=30000&reconnect_timeout_ms=300000&cacertfile=%2Fca.pem",
     );
   });
 
   it("of the fanout contract is made of upstream's variables", () => {
     const env = { RABBITMQ_USERNAME: "a b", RABBITMQ_PASSWORD: "~p/@:?#!'()*%ü", RABBITMQ_HOST: "h", RABBITMQ_PORT: "1", AMQP_EXCHANGE_PREFIX: "x" };
-    expect(serve(env).sinkUrl.reveal()).toBe(`amqp://a%20b:~p%2F%40%3A%3F%23%21%27%28%29%2A%25%C3%BC@h:1/%2F?exchange=x&${COMMON}`);
+    expect(urlOf(serve(env))).toBe(`amqp://a%20b:~p%2F%40%3A%3F%23%21%27%28%29%2A%25%C3%BC@h:1/%2F?exchange=x&${COMMON}`);
   });
 
   it("may be another one; a broker's URL keeps what it says itself", () => {
-    expect(serve({ DEADWAX_SINK: "file:out", DEADWAX_CONTRACT: "fanout" }).sinkUrl.reveal()).toBe("file:out");
-    expect(serve({ ...TOPIC, DEADWAX_SINK: "null:" }).sinkUrl.reveal()).toBe("null:");
+    expect(urlOf(serve({ DEADWAX_SINK: "file:out", DEADWAX_CONTRACT: "fanout" }))).toBe("file:out");
+    expect(urlOf(serve({ ...TOPIC, DEADWAX_SINK: "null:" }))).toBe("null:");
     const url = "amqp://h/?exchange=mine&window_messages=1";
-    expect(serve({ AMQP_CONNECTION: url }).sinkUrl.reveal()).toMatch(/^amqp:\/\/h\/%2F\?exchange=mine&window_messages=1&queue_type=classic&/);
+    expect(urlOf(serve({ AMQP_CONNECTION: url }))).toMatch(/^amqp:\/\/h\/%2F\?exchange=mine&window_messages=1&queue_type=classic&/);
+  });
+
+  it("may be several, the broker of the variables among them", () => {
+    const broker = `amqp://user:word@broker:5672/%2F?queue_type=classic&${COMMON}`;
+    const files = { ...TOPIC, DEADWAX_SINK: " file:/a b\tbroker:\n null: " };
+    expect(urlsOf(serve(files))).toEqual(["file:/a b", broker, "null:"]);
+    expect(urlsOf(serve(TOPIC, { sink: ["broker:", "file:out"] }))).toEqual([broker, "file:out"]);
+    expect(urlsOf(serve(TOPIC, { sink: ["broker:"] }))).toEqual([broker]);
+    expect(urlsOf(serve({ RABBITMQ_HOST: "h", DEADWAX_CONTRACT: "topic", DEADWAX_SINK: "broker: amqp://other" }))).toEqual([
+      `amqp://discogsography:discogsography@h:5672/%2F?queue_type=classic&${COMMON}`,
+      `amqp://other/%2F?queue_type=classic&${COMMON}`,
+    ]);
+    expect(setting(serve({ AMQP_CONNECTION: "amqp://u:canary@h", DEADWAX_SINK: "broker: file:out amqp://u:canary@other" }), "sink")).toMatchObject({
+      value: expect.stringMatching(/^amqp:\/\/u:\*\*\*@h\/\S* file:out amqp:\/\/u:\*\*\*@other\/\S*$/),
+      name: "DEADWAX_SINK",
+    });
+  });
+
+  it.each([
+    [{ DEADWAX_CONTRACT: "topic", DEADWAX_SINK: "file:out broker:" }, /^no broker is named: set AMQP_CONNECTION$/],
+    [{ ...TOPIC, DEADWAX_SINK: "file:/out file:/out/" }, /^sink file:\/out is given twice/],
+    [{ ...TOPIC, DEADWAX_SINK: "broker: amqp://other:canary@broker:5672//" }, /^sink amqp:\/\/broker:5672[^ ]* is given twice/],
+    [{ ...TOPIC, DEADWAX_SINK: "broker: -" }, /^DEADWAX_SINK -: standard output is where the log goes/],
+  ])("%j is refused", (env, message) => {
+    expect(refused(env)).toEqual({ exit: 1, message: expect.stringMatching(message) });
+    expect(refused(env).message).not.toContain("canary");
+  });
+
+  it("that is wrong among several is told alone, once each, without a password", () => {
+    const { message } = refused({ ...TOPIC, DEADWAX_SINK: "file:out amqp://u:canary@h?unknown=1 null:x" });
+    expect(message).toMatch(/^2 problems: DEADWAX_SINK=amqp:\/\/u:\*\*\*@h\?unknown=1: .*; DEADWAX_SINK=null:x: /);
+    expect(message).not.toContain("canary");
   });
 
   it("is asked whether it can do with its URL", () => {
@@ -99,7 +131,7 @@ describe("secrets in files", () => {
   it("win over the variable, without the blanks around them", () => {
     const env = { RABBITMQ_PASSWORD_FILE: fileWith("password", " \n p w \n\n"), RABBITMQ_PASSWORD: "other", RABBITMQ_USERNAME_FILE: fileWith("user", "me\n") };
     const config = serve(env);
-    expect(bare(config.sinkUrl.reveal())).toBe("amqp://me:p%20w@rabbitmq:5672/%2F");
+    expect(bare(urlOf(config))).toBe("amqp://me:p%20w@rabbitmq:5672/%2F");
     expect(setting(config, "rabbitmqPassword")).toMatchObject({ value: "***", from: "env", name: "RABBITMQ_PASSWORD_FILE" });
     expect(serve({ DEADWAX_TRIGGER_TOKEN_FILE: fileWith("token", "0123456789\n") }).triggerToken?.reveal()).toBe("0123456789");
   });

@@ -14,6 +14,18 @@ export function serve(env: Env = {}, flags: ServeFlags = {}): ServeConfig {
   return resolveServeConfig({ flags, env: named ? env : { ...FANOUT, ...env } });
 }
 
+/** The URLs that the service opens, passwords and all. */
+export function urlsOf({ sinkUrls }: ServeConfig): string[] {
+  return sinkUrls.map((url) => url.reveal());
+}
+
+/** The same of a service with one sink. */
+export function urlOf(config: ServeConfig): string {
+  const [url = "", ...more] = urlsOf(config);
+  if (more.length > 0) throw new Error(`there are ${more.length + 1} sinks`);
+  return url;
+}
+
 /** What is wrong with an environment, and what the process would end with; nothing is added to it. */
 export function refused(env: Env, flags: ServeFlags = {}): { message: string; exit: number } {
   try {

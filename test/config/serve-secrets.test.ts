@@ -38,7 +38,11 @@ function holders(canary: string): [name: string, env: Record<string, string>, fl
     ["http_proxy without a scheme", { ...fanout, http_proxy: `user:${canary}@h` }, {}],
     ["DEADWAX_SOURCE_URL", { ...fanout, DEADWAX_SOURCE_URL: `https://user:${canary}@h/` }, {}],
     ["DEADWAX_SINK", { ...fanout, DEADWAX_SINK: `amqp://user:${canary}@h/` }, {}],
+    ["DEADWAX_SINK among others", { ...fanout, DEADWAX_SINK: `broker: amqp://user:${canary}@h/ file:out` }, {}],
+    ["DEADWAX_SINK twice", { ...fanout, DEADWAX_SINK: `amqp://user:${canary}@h/ amqp://other:${canary}@h/` }, {}],
+    ["DEADWAX_SINK without a host among others", { ...fanout, DEADWAX_SINK: `null: amqp://user:${canary} file:out` }, {}],
     ["DEADWAX_SINK without a host", { ...fanout, DEADWAX_SINK: `amqp://user:${canary}` }, {}],
+    ["--sink several times", fanout, { sink: ["broker:", `amqps://user:${canary}@h/?token=${canary}`, `amqp://user:${canary}`] }],
     ["--sink", fanout, { sink: `amqps://user:${canary}@h/?token=${canary}` }],
   ];
 }
@@ -50,7 +54,7 @@ function shown(env: Record<string, string>, flags: ServeFlags): string {
   const texts: string[] = [];
   try {
     const config = resolveServeConfig({ flags, env });
-    texts.push(JSON.stringify(config), inspect(config, { depth: 9, showHidden: true }), String(config.sinkUrl), config.warnings.join());
+    texts.push(JSON.stringify(config), inspect(config, { depth: 9, showHidden: true }), String(config.sinkUrls), config.warnings.join());
   } catch (error) {
     if (!(error instanceof DumpError)) throw error;
     texts.push(error.message, inspect(error, { depth: 9 }), JSON.stringify(error));

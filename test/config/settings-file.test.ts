@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FILE_KEYS, readSettingsFile } from "../../src/config/settings-file.ts";
-import { FANOUT, refused, serve, setting } from "./resolved.ts";
+import { FANOUT, refused, serve, setting, urlOf } from "./resolved.ts";
 
 const FOLDER = mkdtempSync(join(tmpdir(), "deadwax-settings-"));
 let files = 0;
@@ -33,7 +33,7 @@ describe("the settings file", () => {
   it("gives all keys of upstream's", () => {
     const config = serve({ RABBITMQ_HOST: "" }, { config: write(ALL) });
     expect(config).toMatchObject({ contract: "topic", root: "/data", periodicCheckDays: 3, healthPort: 9000, threads: 2 });
-    expect(config.sinkUrl.reveal()).toMatch(/^amqp:\/\/user:word@broker:5672\/%2F\?/);
+    expect(urlOf(config)).toMatch(/^amqp:\/\/user:word@broker:5672\/%2F\?/);
     expect(setting(config, "root")).toMatchObject({ value: "/data", from: "file", name: expect.stringMatching(/\.toml: discogs_root$/) });
     expect(setting(config, "contract")).toMatchObject({ value: "topic", from: "file", name: expect.stringMatching(/\.toml: amqp_connection$/) });
   });

@@ -63,7 +63,7 @@ describe("what Prometheus reads", () => {
     telemetry.runStarted({ version: "20260801", contract: "fanout", sink: "null:", threads: 2, files: [{ name: "f", dataType: "labels", size: 10 }] });
     const counts = { dataType: "labels", read: 5, written: 5, empty: 0, unknownIds: 0, rejects: [], xmlBytes: 500, compressedBytes: 7 } as const;
     telemetry.batchWritten("f", counts);
-    telemetry.sinkEvents.connected();
+    telemetry.sinkEvents.of("amqp://h").connected();
     telemetry.service.runEnded("complete");
     texts.push(await scrape());
     telemetry.runEnded("complete");

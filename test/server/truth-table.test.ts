@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ServiceBoard } from "../../src/discogs/service-board.ts";
 import { DumpError } from "../../src/errors.ts";
 import { type RunningServer, startServer } from "../../src/server/server.ts";
+import type { SinkEvents } from "../../src/sink/sink.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { Telemetry } from "../../src/telemetry.ts";
 import { FakeClock } from "../telemetry/fake-clock.ts";
@@ -15,12 +16,14 @@ let clock: FakeClock;
 let telemetry: Telemetry;
 let board: ServiceBoard;
 let metrics: Metrics;
+let sink: SinkEvents;
 let server: RunningServer;
 
 beforeEach(async () => {
   clock = new FakeClock();
   metrics = new Metrics();
   telemetry = new Telemetry({ level: "silent", format: "json", output: { write: () => {} }, bar: false, clock, metrics });
+  sink = telemetry.sinkEvents.of("amqp://h");
   board = new ServiceBoard("fanout", telemetry);
   server = await startServer({ host: "127.0.0.1", port: 0, token: null, metrics: "json" }, board, metrics, telemetry.server);
 });
@@ -41,7 +44,7 @@ const WELL = { health: 200, status: "healthy", error: undefined, stalled: "0" };
 function extracting(): void {
   board.started();
   telemetry.service.runBegan("initial");
-  telemetry.sinkEvents.connected();
+  sink.connected();
   board.sinkReached();
   board.working("20260801", "Processing");
   telemetry.runStarted(run);
@@ -76,17 +79,29 @@ describe("what is seen of the service", () => {
 
   it("when the broker goes while nothing is published: not ready", async () => {
     extracting();
-    telemetry.sinkEvents.lost(gone);
+    sink.lost(gone);
     expect(await seen()).toEqual({ ...WELL, run: "running", task: "Processing artists", ready: 503 });
-    telemetry.sinkEvents.connected();
+    sink.connected();
+    expect((await seen()).ready).toBe(200);
+  });
+
+  it("when one of two sinks is gone: not ready, whatever the other one tells", async () => {
+    extracting();
+    const other = telemetry.sinkEvents.of("amqp://other");
+    other.connected();
+    expect((await seen()).ready).toBe(200);
+    sink.lost(gone);
+    other.connected();
+    expect((await seen()).ready).toBe(503);
+    sink.connected();
     expect((await seen()).ready).toBe(200);
   });
 
   it("while the broker is down, and when it is back", async () => {
     extracting();
-    telemetry.sinkEvents.reconnecting(gone, 1, 500);
+    sink.reconnecting(gone, 1, 500);
     expect(await seen()).toEqual({ ...WELL, run: "running", task: "Processing artists", ready: 503 });
-    telemetry.sinkEvents.connected();
+    sink.connected();
     expect(await seen()).toEqual({ ...WELL, run: "running", task: "Processing artists", ready: 200 });
   });
 

@@ -272,4 +272,11 @@ test("other rules into the same sink forget what the earlier ones delivered, and
   // Another sink is another matter.
   const elsewhere = { ...rules("b"), sink: "file:elsewhere" };
   expect(Object.values(activateRun(first, elsewhere, new Date(at(60))).deadwax.runs)).toHaveLength(2);
+  // But not one of several among which the same is.
+  const together = { ...rules("b"), sink: "amqp://h + file:out" };
+  const both = activateRun(first, together, new Date(at(60)));
+  expect(Object.values(both.deadwax.runs)).toEqual([expect.objectContaining(together)]);
+  expect(Object.values(activateRun(both, FANOUT, new Date(at(90))).deadwax.runs)).toHaveLength(1);
+  const same = { ...FANOUT, sink: "amqp://h + file:out" };
+  expect(Object.values(activateRun(first, same, new Date(at(60))).deadwax.runs)).toHaveLength(2);
 });

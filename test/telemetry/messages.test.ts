@@ -13,8 +13,8 @@ const file = { name: "f", dataType: null, size: 1000 };
 type Events = Record<string, (...args: never[]) => unknown>;
 
 /** Everything that can be told, with whatever words it takes. */
-function tellAll(telemetry: Telemetry, clock: FakeClock): void {
-  const { sinkEvents, siteEvents, service, server } = telemetry;
+function tellAll(telemetry: Telemetry, clock: FakeClock, sinkEvents = telemetry.sinkEvents.of("amqp://h")): void {
+  const { siteEvents, service, server } = telemetry;
   for (const version of ["20260801"]) telemetry.versionsPassedOver([version]);
   telemetry.runStarted({ version: "20260801", contract: "topic", sink: "file:out", threads: 1, files: [file, { ...file, name: "g" }] });
   telemetry.verifyStarted("f", "a full pass");
@@ -46,7 +46,7 @@ function tellAll(telemetry: Telemetry, clock: FakeClock): void {
   sinkEvents.unblocked();
   sinkEvents.resent(7, "nacked");
   sinkEvents.confirmed(2000, 1_000_000);
-  sinkEvents.closed();
+  telemetry.sinkEvents.closed();
 
   siteEvents.listingFetched(20, 5);
   siteEvents.versionChosen("20260801");
@@ -121,9 +121,10 @@ describe("every message", () => {
     };
     const groups = { telemetry, service: telemetry.service, server: telemetry.server };
     const events = Object.entries(groups).flatMap(([name, group]) => watch(name, group as unknown as Events, methodsOf(Object.getPrototypeOf(group))));
-    events.push(...watch("sink", telemetry.sinkEvents as unknown as Events, methodsOf(telemetry.sinkEvents)));
+    const sink = telemetry.sinkEvents.of("amqp://h");
+    events.push(...watch("sink", sink as unknown as Events, methodsOf(sink)));
     events.push(...watch("site", telemetry.siteEvents as unknown as Events, methodsOf(telemetry.siteEvents)));
-    tellAll(telemetry, clock);
+    tellAll(telemetry, clock, sink);
     expect(events.length).toBeGreaterThan(40);
     expect(events.filter((name) => !called.has(name))).toEqual([]);
   });

@@ -75,13 +75,13 @@ describe("counts", () => {
   });
 
   it("of the sink follow its events", async () => {
-    const { sinkEvents } = telemetry;
+    const sinkEvents = telemetry.sinkEvents.of("amqp://h");
     sinkEvents.connected();
     sinkEvents.lost("gone");
     expect(await shown("sinkConnected")).toEqual({});
-    expect(sinkEvents.connection.isLost).toBe(true);
+    expect(telemetry.sinkEvents.isLost).toBe(true);
     sinkEvents.connected();
-    expect(sinkEvents.connection.isLost).toBe(false);
+    expect(telemetry.sinkEvents.isLost).toBe(false);
     sinkEvents.blocked("memory alarm");
     sinkEvents.resent(7, "nacked");
     sinkEvents.confirmed(2000, 1_000_000);
@@ -96,6 +96,33 @@ describe("counts", () => {
     sinkEvents.unblocked();
     expect(await shown("sinkBlocked")).toEqual({});
     telemetry.runEnded("complete");
+    expect(await metrics.render()).not.toMatch(/^deadwax_sink_connected /m);
+  });
+
+  it("of several sinks do not let one speak for another", async () => {
+    const one = telemetry.sinkEvents.of("amqp://one");
+    const other = telemetry.sinkEvents.of("amqp://other");
+    telemetry.sinkEvents.of("file:/out"); // has no connection, and tells nothing
+    one.connected();
+    other.connected();
+    expect(await shown("sinkConnected")).toEqual({ deadwax_sink_connected: 1 });
+    one.lost("gone");
+    other.connected();
+    expect(await metrics.render()).toMatch(/^deadwax_sink_connected 0$/m);
+    expect(telemetry.snapshot.isSinkLost).toBe(true);
+    one.connected();
+    expect(await shown("sinkConnected")).toEqual({ deadwax_sink_connected: 1 });
+    expect(telemetry.snapshot.isSinkLost).toBe(false);
+    one.blocked("memory alarm");
+    other.blocked("disk alarm");
+    other.unblocked();
+    expect(await shown("sinkBlocked")).toEqual({ deadwax_sink_blocked: 1 });
+    one.unblocked();
+    expect(await shown("sinkBlocked")).toEqual({});
+    other.lost("gone");
+    telemetry.sinkEvents.closed();
+    other.reconnecting("gone", 1, 500); // what it tells while it is closed
+    expect(telemetry.snapshot.isSinkLost).toBe(false);
     expect(await metrics.render()).not.toMatch(/^deadwax_sink_connected /m);
   });
 
