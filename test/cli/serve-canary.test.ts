@@ -52,6 +52,11 @@ describe.skipIf(!existsSync(CLI))("the passwords of a service that fails", () =>
     ["at its broker", { AMQP_CONNECTION: `amqp://user:canary@${CLOSED}/` }, "SINK_UNAVAILABLE"],
     ["at its broker, by upstream's newer variables", { RABBITMQ_HOST: "127.0.0.1", RABBITMQ_PORT: "1", RABBITMQ_PASSWORD: "canary" }, "SINK_UNAVAILABLE"],
     [
+      "at one of its sinks",
+      { AMQP_CONNECTION: `amqp://user:canary@${CLOSED}/`, DEADWAX_SINK: `null: broker: amqp://user:canary@${CLOSED}/other` },
+      "SINK_UNAVAILABLE",
+    ],
+    [
       "at its proxy",
       { DEADWAX_SINK: "null:", DEADWAX_CONTRACT: "topic", DEADWAX_GAP_MS: "0", HTTPS_PROXY: `http://user:canary@${CLOSED}`, https_proxy: "http://u:canary@h" },
       "SOURCE_UNAVAILABLE",

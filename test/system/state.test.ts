@@ -242,6 +242,11 @@ test("one folder does not take both contracts of a version, except by force", as
   expect((await extract(args)).code).toBe(0);
   const ended = await deadwax(["extract", ...args, "--contract", "fanout"]);
   expect({ code: ended.code, last: lastLine(ended) }).toMatchObject({ code: 2, last: expect.stringContaining("holds version") });
+  const among = await deadwax(["extract", ...args, "--contract", "fanout", "--sink", `file:${out}-other`]);
+  expect({ code: among.code, last: lastLine(among) }).toMatchObject({
+    code: 2,
+    last: expect.stringContaining(`file:${out} + file:${out}-other holds version`),
+  });
   expect(await fingerprint(join(out, OUTPUT))).toBe(whole);
   expect((await extract([...args, "--contract", "fanout", "--force"])).code).toBe(0);
   expect(await fingerprint(join(out, OUTPUT))).not.toBe(whole);
