@@ -82,6 +82,15 @@ export function channelFailure(peer: Peer, exchange: string, mayDeclare: boolean
   return unavailable(peer, `exchange "${exchange}" refuses messages (${textOf(error)}); ${advice}`, error);
 }
 
+/** A queue that cannot be consumed, as what the start fails with; what a new connection may mend comes back as it is. */
+export function consumeFailure(peer: Peer, queue: string, error: unknown): unknown {
+  const code = systemCode(error) ?? "";
+  if (code !== "NOT_FOUND" && !LASTING.includes(code)) return error;
+  const advice =
+    code === "NOT_FOUND" ? "declare it, or leave out declare=none" : "give the user permission to read from it, and let nobody consume it exclusively";
+  return unavailable(peer, `queue "${queue}" cannot be consumed (${textOf(error)}); ${advice}`, error);
+}
+
 /** An error's text on one line. */
 export function textOf(error: unknown): string {
   const text = error instanceof Error && error.message !== "" ? error.message : (systemCode(error) ?? String(error));

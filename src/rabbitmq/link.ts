@@ -214,7 +214,7 @@ async function tlsOptionsOf({ cacertfile, certfile, keyfile, verifyPeer }: TlsFi
 }
 
 /** The promise, or the signal's reason if that comes first. */
-function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });

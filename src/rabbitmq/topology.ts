@@ -53,6 +53,11 @@ export async function declareForPublisher(channel: Channel, config: RabbitConfig
   for (const consumer of CONSUMERS) for (const dataType of DATA_TYPES) await declareTopicQueue(channel, config, consumer, dataType);
 }
 
+/** Declares the queue for messages that the broker itself would not keep; refused ones are published to it. */
+export async function declareDeadLetters(channel: Channel, config: RabbitConfig, queue: string): Promise<void> {
+  await new Declarations(channel, config).queue(deadLetterQueueOf(queue), DEAD_LETTER_QUEUE);
+}
+
 /** Declares what the contract has a consumer declare for one of its queues, dead letters for all of them; all of it may be there already. */
 export async function declareForConsumer(channel: Channel, config: RabbitConfig, consumer: ConsumerName, route: Route): Promise<void> {
   if (!config.declare) return;
@@ -61,7 +66,7 @@ export async function declareForConsumer(channel: Channel, config: RabbitConfig,
   if (route.contract === "topic") {
     await declareTopicExchanges(channel, config);
     await declareTopicQueue(channel, config, consumer, route.dataType);
-    if (!isDeadLettered(config, route.contract)) await broker.queue(deadLetterQueueOf(queue), DEAD_LETTER_QUEUE);
+    if (!isDeadLettered(config, route.contract)) await declareDeadLetters(channel, config, queue);
     return;
   }
   const exchange = exchangeOf(config, route);
