@@ -18,6 +18,8 @@ export interface Loaded extends Merged {
   readonly unchanged: number;
   /** Documents in which NUL or half a surrogate pair, which `jsonb` cannot hold, became U+FFFD. */
   readonly replaced: number;
+  /** Records that no row can hold, such as those without an id, and why the first of them cannot. */
+  readonly refused: { readonly records: number; readonly reason: string } | null;
 }
 
 /** Whose records a loader stores. */
@@ -96,7 +98,7 @@ export class Loader {
    * SINK_UNAVAILABLE.
    */
   async commit(portion: Portion, about: PortionFacts, signal: AbortSignal): Promise<Loaded> {
-    const keys = about.keys ?? keysOf(portion);
+    const keys = about.keys ?? bodyKeys(portion.bytes, portion.ends, false);
     let ready: Ready | null = null;
     const work = async (client: PostgresClient): Promise<Ready> => {
       if (this.#prepared !== client) await createStaging(client, this.#staging);
@@ -147,7 +149,9 @@ export class Loader {
       }
     }
     if (seenIn !== null) await markSeen(client, seenIn, dataType, keys);
-    const loaded = { ...merged, unchanged: records - merged.inserted - merged.updated, replaced };
+    const [first] = keys.bad;
+    const refused = first === undefined ? null : { records: keys.bad.length, reason: first.reason };
+    const loaded = { ...merged, unchanged: records - keys.bad.length - merged.inserted - merged.updated, replaced, refused };
     return { loaded, fresh, position: await this.#move(client, upTo ?? this.records + records, fresh) };
   }
 
@@ -162,14 +166,6 @@ export class Loader {
   #rowOptions(numbered: boolean) {
     return { numbered, derive: this.#derive, yearMax: new Date().getUTCFullYear() + YEARS_AHEAD };
   }
-}
-
-/** Keys of bodies that we have made ourselves; one that could not be stored would be a defect, or the work of somebody who means harm. */
-function keysOf({ bytes, ends }: Portion): BodyKeys {
-  const keys = bodyKeys(bytes, ends, false);
-  const [first] = keys.bad;
-  if (first === undefined) return keys;
-  throw new DumpError("SINK_UNAVAILABLE", `${keys.bad.length} of ${ends.length} records cannot be stored, the first because of: ${first.reason}`);
 }
 
 /** Whether numbers ascend strictly, from above `below` on; never where one is none. */

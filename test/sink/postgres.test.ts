@@ -136,6 +136,19 @@ describe.each(POSTGRES_VERSIONS)("on PostgreSQL %s", (version) => {
     expect(events.notes.some((note) => note.startsWith("warning: artists: in 1 documents NUL"))).toBe(true);
   });
 
+  test("a record that no row can hold stops nobody, and is told of", async () => {
+    await using database = await auditedDatabase(version);
+    const events = new RecordedEvents();
+    await using sink = openSink(database.url, events);
+    await using writer = await sink.open(TARGET, null, NEVER);
+    const odd = ['{"type":"data","id":"","sha256":"h"}', JSON.stringify({ type: "data", id: "9".repeat(3000), sha256: "h" })];
+    await writer.write(batchOf([bodyOf(0), ...odd, bodyOf(1)]), NEVER);
+    await writer.finish(END, NEVER);
+    expect(await idsOf(database)).toEqual([0, 1]);
+    expect(events.notes).toContain("warning: artists: 2 records are not stored: id is empty");
+    expect(events.notes.at(-1)).toBe("artists: 2 rows inserted, 0 updated, 0 left as they were, 2 records not stored");
+  });
+
   test("a connection that is cut between COMMIT and its answer writes nothing twice", async () => {
     await using database = await auditedDatabase(version);
     const url = new URL(database.with({ portion_records: 100 }));

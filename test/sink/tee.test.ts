@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { DumpError } from "../../src/errors.ts";
 import type { SinkPosition } from "../../src/model.ts";
 import { openSinks, outputFolder } from "../../src/sink/index.ts";
-import type { Sink, VersionEnd } from "../../src/sink/sink.ts";
+import { NO_EVENTS, type Sink, type VersionEnd } from "../../src/sink/sink.ts";
 import { BrokenPipeError, isBrokenPipe, isPositionLost, PositionLostError } from "../../src/sink/sink-errors.ts";
 import { TeeSink } from "../../src/sink/tee.ts";
 import { batchFrom, batchOf, END, NEVER, TARGET, textTo, writeAndReuse } from "./batches.ts";
@@ -105,10 +105,9 @@ describe("several sinks", () => {
 
   test("give each sink events of its own", () => {
     const names: string[] = [];
-    const events = { lost() {}, reconnecting() {}, connected() {}, blocked() {}, unblocked() {}, resent() {}, confirmed() {} };
     openSinks(["file:/b", "amqp://u:canary@h", "null:"], (name) => {
       names.push(name);
-      return events;
+      return NO_EVENTS;
     });
     expect(names).toEqual(["file:/b", openSinks(["amqp://h"]).name, "null:"]);
   });

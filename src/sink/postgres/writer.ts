@@ -29,6 +29,7 @@ export class PostgresWriter implements SinkWriter {
   #inserted = 0;
   #updated = 0;
   #unchanged = 0;
+  #refused = 0;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
@@ -68,7 +69,8 @@ export class PostgresWriter implements SinkWriter {
       await session.run(`the indexes of ${dataType} cannot be built`, (client) => buildIndexes(client, config.schema, dataType, heard), signal);
     }
     await session[Symbol.asyncDispose](); // the staging table goes with it
-    events.told(`${dataType}: ${this.#inserted} rows inserted, ${this.#updated} updated, ${this.#unchanged} left as they were`);
+    const refused = this.#refused === 0 ? "" : `, ${this.#refused} records not stored`;
+    events.told(`${dataType}: ${this.#inserted} rows inserted, ${this.#updated} updated, ${this.#unchanged} left as they were${refused}`);
   }
 
   /** Begins to commit what was gathered, behind what is being committed. */
@@ -93,6 +95,10 @@ export class PostgresWriter implements SinkWriter {
     this.#unchanged += loaded.unchanged;
     if (loaded.replaced > 0) {
       events.warned(`${target.dataType}: in ${loaded.replaced} documents NUL or half a surrogate pair became U+FFFD: jsonb cannot hold them`);
+    }
+    if (loaded.refused !== null) {
+      this.#refused += loaded.refused.records;
+      events.warned(`${target.dataType}: ${loaded.refused.records} records are not stored: ${loaded.refused.reason}`);
     }
     events.confirmed(portion.ends.length, portion.bytes.length);
   }
