@@ -4,8 +4,10 @@ import { parsePostgresUrl } from "../../src/postgres/config.ts";
 import { connect } from "../../src/postgres/connect.ts";
 import { readIndexes } from "../../src/postgres/indexes.ts";
 import { readMigrations, requireMigrated } from "../../src/postgres/migrations.ts";
+import { openSink } from "../../src/sink/index.ts";
 import { Database } from "../services/database.ts";
 import { POSTGRES_VERSIONS } from "../services/postgres.ts";
+import { batchOf, END, NEVER, TARGET } from "../sink/batches.ts";
 import { contentOf, indexesOf, migrated, relationsOf, rowsOf } from "./migrating.ts";
 import { createUpstreamTables } from "./upstream-tables.ts";
 
@@ -72,6 +74,32 @@ describe.each(POSTGRES_VERSIONS)("on PostgreSQL %s", (version) => {
     if (timesBefore !== null) expect(await database.query(times)).toEqual(timesBefore);
     expect(await database.query("SELECT count(*)::int AS rows FROM releases WHERE updated_at IS NULL OR updated_at > now()")).toEqual([{ rows: 0 }]);
     expect((await migrated(database.url)).applied).toBe(0);
+  });
+
+  test.each(["first", "current"] as const)("upstream's %s tables take a dump afterwards, and only what it changes is written", async (generation) => {
+    await createUpstreamTables(database, generation);
+    const [same] = await database.query<{ hash: string }>("SELECT hash FROM releases WHERE data_id = '1'");
+    await migrated(database.url);
+    const versions = "SELECT data_id, xmin::text FROM releases WHERE data_id <> '2' AND data_id::int <= 500 ORDER BY data_id";
+    const before = await database.query(versions);
+    const title = "x".repeat(5000); // more than one of upstream's indexes took
+    const bodies = [
+      { id: "1", sha256: same?.hash, title: "Number 1" },
+      { id: "2", sha256: "changed", title },
+      { id: "501", sha256: "new", title, released: "1969-01-01" },
+    ].map((record) => JSON.stringify({ type: "data", ...record }));
+    await using sink = openSink(database.url);
+    await sink.check(NEVER);
+    await using writer = await sink.open({ ...TARGET, dataType: "releases" }, null, NEVER);
+    await writer.write(batchOf(bodies, 0, "releases"), NEVER);
+    await writer.finish({ ...END, records: bodies.length }, NEVER);
+    expect(await database.query(versions)).toEqual(before);
+    const written =
+      "SELECT data_id, hash, data->>'title' AS title, data->'year' AS year FROM releases WHERE data_id = '2' OR data_id::int > 500 ORDER BY data_id";
+    expect(await database.query(written)).toEqual([
+      { data_id: "2", hash: "changed", title, year: null },
+      { data_id: "501", hash: "new", title, year: 1969 },
+    ]);
   });
 
   test("no index refuses a value of a megabyte, of one word or of many", async () => {
