@@ -46,6 +46,8 @@ function tellAll(telemetry: Telemetry, clock: FakeClock, sinkEvents = telemetry.
   sinkEvents.unblocked();
   sinkEvents.resent(7, "nacked");
   sinkEvents.confirmed(2000, 1_000_000);
+  sinkEvents.told("20 rows inserted");
+  sinkEvents.warned("an index is left out");
   telemetry.sinkEvents.closed();
 
   siteEvents.listingFetched(20, 5);
