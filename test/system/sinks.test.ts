@@ -5,6 +5,7 @@ import { mkdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { auditedDatabase, leftovers, writes, writtenTwice } from "../postgres/scene.ts";
 import { freePort } from "../services/process.ts";
 import { sharedBroker, VirtualHost } from "../services/virtual-host.ts";
 import { CLI, deadwax, extract, lastLine, Running } from "./support/deadwax.ts";
@@ -104,8 +105,12 @@ test("four files at once go into several sinks side by side, each record once, a
   }
 });
 
-test("killed again and again, both have every record, and the file has it once", { timeout: timeoutMs(180_000, 900_000) }, async () => {
-  const { out, state, args, env } = place("killed");
+test("killed again and again, a folder, a broker and a database have every record, the first and the last of them once", {
+  timeout: timeoutMs(180_000, 900_000),
+}, async () => {
+  const { out, state, args, env: both } = place("killed");
+  await using database = await auditedDatabase();
+  const env = { DEADWAX_SINK: `${both.DEADWAX_SINK} ${database.url}` };
   await mkdir(state);
   await host.empty();
   const kills = cases(4, 20);
@@ -122,8 +127,11 @@ test("killed again and again, both have every record, and the file has it once",
     killed += 1;
     // The checkpoint never runs ahead of either: what it vouches for is in the file, and was confirmed.
     const { sink, counts } = checkpoint;
-    expect(Object.keys(sink).sort()).toEqual(["0.messages", "1.bytes", "1.tail"]);
+    expect(Object.keys(sink).sort()).toEqual(["0.messages", "1.bytes", "1.tail", "2.records"]);
     expect(sink["0.messages"]).toBeGreaterThanOrEqual(counts.written);
+    expect(sink["2.records"]).toBeGreaterThanOrEqual(counts.written);
+    const [stored] = await database.query<{ rows: string }>("SELECT count(*) AS rows FROM releases");
+    expect(Number(stored?.rows)).toBeGreaterThanOrEqual(counts.written);
     const lines = whole.split("\n", counts.written);
     expect(sink["1.bytes"]).toBe(Buffer.byteLength(lines.join("\n")) + 1);
     expect((await stat(join(out, `${OUTPUT}.partial`))).size).toBeGreaterThanOrEqual(Number(sink["1.bytes"]));
@@ -134,6 +142,7 @@ test("killed again and again, both have every record, and the file has it once",
   expect(report.types["releases"]).toMatchObject({ read: RELEASES, written: RELEASES });
   expect(await filesIn(out)).toEqual([OUTPUT]);
   expect((await readFile(join(out, OUTPUT), "utf8")) === whole).toBe(true);
+  expect([await writes(database), await writtenTwice(database), await leftovers(database)]).toEqual([{ INSERT: RELEASES }, [], []]);
   const { text, again, controls } = await delivered();
   expect(text === whole).toBe(true);
   expect(controls).toContain(`${VERSION}/releases/file_complete`);
