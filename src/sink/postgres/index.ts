@@ -9,6 +9,7 @@ import { forgetSeen } from "../../postgres/seen.ts";
 import { Session } from "../../postgres/session.ts";
 import type { Sink, SinkEvents, SinkWriter, Target, VersionEnd } from "../sink.ts";
 import { PositionLostError } from "../sink-errors.ts";
+import { Connections } from "./connections.ts";
 import { PostgresWriter } from "./writer.ts";
 
 const RUN_BYTES = 4;
@@ -24,12 +25,14 @@ export class PostgresSink implements Sink {
   readonly resumable = true;
   readonly #config: PostgresConfig;
   readonly #events: SinkEvents;
+  readonly #connections: Connections;
   readonly #run = randomBytes(RUN_BYTES).toString("hex");
 
   constructor(config: PostgresConfig, events: SinkEvents) {
     this.name = config.name;
     this.#config = config;
     this.#events = events;
+    this.#connections = new Connections(events);
   }
 
   async check(signal: AbortSignal): Promise<void> {
@@ -74,7 +77,7 @@ export class PostgresSink implements Sink {
   }
 
   #session(): Session {
-    return new Session(this.#config, this.#events);
+    return new Session(this.#config, this.#connections.next());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
