@@ -8,6 +8,9 @@ export default defineConfig({
     include: ["test/system/**/*.test.ts", "test/service/**/*.test.ts", "test/sink/rabbitmq*.test.ts", "test/sink/postgres*.test.ts", "test/table/**/*.test.ts"],
     globalSetup: ["test/services/host.ts"],
     fileParallelism: false,
+    // As in test/vitest.config.ts; tests that take longer at full size say so themselves.
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
     maxWorkers: 1,
   },
 });
