@@ -12,7 +12,7 @@ import { runTimed } from "../src/timed-process.ts";
 
 const USAGE = `usage: npm run bench:postgres -- [options]
   --records <N>   releases that are generated and stored (default: 60000)
-  --upserts <N>   of them, those that are stored upstream's way (default: 5000)
+  --upserts <N>   of them, those that are stored upstream's way (default: 20000)
   --rounds <N>    how often each way runs (default: 3)
   --json <FILE>   keep the figures there
   --quick         3000 releases, 500 upserts, one round: for whether the results are right, not for speeds`;
@@ -136,7 +136,7 @@ async function main(): Promise<void> {
   });
   if (values.help) return console.log(USAGE);
   const records = Number(values.records ?? (values.quick ? 3000 : 60_000));
-  const upserts = Number(values.upserts ?? (values.quick ? 500 : 5000));
+  const upserts = Number(values.upserts ?? (values.quick ? 500 : 20_000));
   const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
   if (![records, upserts, rounds].every((count) => Number.isSafeInteger(count) && count > 0)) throw new Error(`give whole numbers\n${USAGE}`);
   const folder = mkdtempSync(join(tmpdir(), "deadwax-bench-postgres-"));
