@@ -13,13 +13,14 @@ ENV CARGO_HOME=/usr/local/cargo RUSTUP_HOME=/usr/local/rustup PATH=/usr/local/ca
 WORKDIR /build
 COPY . .
 RUN npm ci --ignore-scripts --no-audit --no-fund && npm run build && npm prune --omit=dev --no-audit --no-fund
-# Laid out as it is to lie in the image: what the package holds, and the three names that compose files call.
+# Laid out as it is to lie in the image: what the package holds, and the names that compose files call.
 RUN install -d /out/app /out/usr/local/bin \
     && tar -xz -C /out/app --strip-components=1 -f "$(npm pack --silent --ignore-scripts)" \
     && mv node_modules deploy /out/app \
     && chmod 755 /out/app/dist/cli.js /out/app/deploy/entrypoint.mjs \
     && ln -s /app/deploy/entrypoint.mjs /out/usr/local/bin/extractor \
     && ln -s /app/dist/cli.js /out/usr/local/bin/rustextractor \
+    && ln -s /app/dist/cli.js /out/usr/local/bin/tableinator \
     && ln -s /app/dist/cli.js /out/usr/local/bin/deadwax
 
 FROM ${BASE}
@@ -28,7 +29,7 @@ ARG GID=1000
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="deadwax" \
-    org.opencontainers.image.description="Brings the monthly Discogs data dumps to RabbitMQ" \
+    org.opencontainers.image.description="Brings the monthly Discogs data dumps to RabbitMQ and PostgreSQL" \
     org.opencontainers.image.licenses="MIT" \
     org.opencontainers.image.version="${VERSION}" \
     org.opencontainers.image.revision="${REVISION}"
@@ -39,6 +40,6 @@ COPY --from=build /out /
 ENV NODE_ENV=production
 USER ${UID}:${GID}
 VOLUME ["/discogs-data"]
-EXPOSE 8000
+EXPOSE 8000 8002
 HEALTHCHECK --interval=30s --timeout=3s --start-period=60s --retries=3 CMD curl -f http://localhost:8000/health || exit 1
 ENTRYPOINT ["extractor"]

@@ -3,7 +3,7 @@
 // `docker run IMAGE rustextractor` or `docker run IMAGE deadwax validate`. Runs in this very process, so that signals reach it.
 import { fileURLToPath } from "node:url";
 
-const PROGRAMS = ["extractor", "rustextractor", "deadwax"];
+const PROGRAMS = ["extractor", "rustextractor", "tableinator", "deadwax"];
 
 const [node, , ...words] = process.argv;
 const program = PROGRAMS.includes(words[0]) ? words.shift() : "extractor";

@@ -8,6 +8,8 @@ const COMMANDS = [
   { files: ["compose.yaml"], services: ["extractor"] },
   { files: ["test/deploy/projects/topic.compose.yaml", "deploy/discogsography-topic.compose.yaml"], services: ["extractor", "rustextractor"] },
   { files: ["test/deploy/projects/fanout.compose.yaml", "deploy/discogsography.compose.yaml"], services: ["extractor-discogs"] },
+  { files: ["test/deploy/projects/topic.compose.yaml", "deploy/discogsography-table.compose.yaml"], services: ["tableinator"] },
+  { files: ["test/deploy/projects/fanout.compose.yaml", "deploy/discogsography-table.compose.yaml"], services: ["tableinator"] },
 ] as const;
 /** What has one form only, so that it can be compared as it stands. */
 const MEMBERS = [

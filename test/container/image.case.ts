@@ -74,10 +74,10 @@ describe("the image", () => {
     expect(await inImage("curl", "--version")).toMatchObject({ code: 0, stdout: expect.stringMatching(/^curl \d/) });
   });
 
-  it("answers to three names, and takes a name as the first argument too", async () => {
+  it("answers to four names, and takes a name as the first argument too", async () => {
     expect(await inImage("deadwax", "--version")).toMatchObject({ code: 0, stdout: `${version}\n`, stderr: "" });
     expect(await new Contained(image, folder, { args: ["deadwax", "--version"] }).ended).toMatchObject({ code: 0, stdout: `${version}\n` });
-    for (const name of ["extractor", "rustextractor", "deadwax"])
+    for (const name of ["extractor", "rustextractor", "tableinator", "deadwax"])
       expect((await inImage("sh", "-c", `command -v ${name}`)).stdout).toBe(`/usr/local/bin/${name}\n`);
   });
 
@@ -87,6 +87,12 @@ describe("the image", () => {
     expect(await started("--source", "musicbrainz")).toMatchObject({ code: 2, stderr: expect.stringContaining("musicbrainz") });
     expect(await started("rustextractor", "--unknown")).toMatchObject({ code: 2, stderr: expect.stringContaining("--unknown") });
     expect(await new Contained(image, folder, {}).ended).toMatchObject({ code: 1, stderr: expect.stringContaining("AMQP_CONNECTION") });
+  });
+
+  it("is upstream's table writer: it names every variable that is missing", async () => {
+    const { code, stderr } = await new Contained(image, folder, { args: ["tableinator"], env: { AMQP_CONNECTION: "amqp://127.0.0.1:1" } }).ended;
+    expect(code).toBe(1);
+    for (const name of ["POSTGRES_HOST", "POSTGRES_USERNAME", "POSTGRES_PASSWORD", "POSTGRES_DATABASE"]) expect(stderr).toContain(name);
   });
 
   it("extracts a dump in its data folder", async () => {

@@ -5,12 +5,18 @@ import { ROOT, readDockerfile, rulesOf, textOf, texts } from "./dockerfile.ts";
 
 /** A stop reaches its checkpoint within `--drain-timeout-ms`. */
 const DRAIN_SECONDS = 10;
-const OVERLAYS = { topic: "deploy/discogsography-topic.compose.yaml", fanout: "deploy/discogsography.compose.yaml" };
+const OVERLAYS = {
+  topic: "deploy/discogsography-topic.compose.yaml",
+  fanout: "deploy/discogsography.compose.yaml",
+  table: "deploy/discogsography-table.compose.yaml",
+};
 
 const ours = readCompose("compose.yaml");
 const laidOver = {
   topic: overlay(readCompose("test/deploy/projects/topic.compose.yaml"), readCompose(OVERLAYS.topic)),
   fanout: overlay(readCompose("test/deploy/projects/fanout.compose.yaml"), readCompose(OVERLAYS.fanout)),
+  topicTable: overlay(readCompose("test/deploy/projects/topic.compose.yaml"), readCompose(OVERLAYS.table)),
+  fanoutTable: overlay(readCompose("test/deploy/projects/fanout.compose.yaml"), readCompose(OVERLAYS.table)),
 };
 /** Every service that runs deadwax, in our own project and in others. */
 const services: readonly (readonly [string, Service])[] = [
@@ -18,6 +24,8 @@ const services: readonly (readonly [string, Service])[] = [
   ["topic extractor", serviceOf(laidOver.topic, "extractor")],
   ["topic rustextractor", serviceOf(laidOver.topic, "rustextractor")],
   ["fanout extractor-discogs", serviceOf(laidOver.fanout, "extractor-discogs")],
+  ["topic tableinator", serviceOf(laidOver.topicTable, "tableinator")],
+  ["fanout tableinator", serviceOf(laidOver.fanoutTable, "tableinator")],
 ];
 const { build, image, args } = readDockerfile();
 
@@ -42,7 +50,8 @@ const CHECKS: Readonly<Record<string, () => void>> = {
   "It writes to its data folder alone": () => {
     each(({ volumes = [] }) => {
       const writable = volumes.filter((volume) => !volume.endsWith(":ro")).map((volume) => volume.split(":")[1]);
-      expect(writable.filter((target) => target !== "/logs")).toEqual(["/discogs-data"]);
+      // The table writer keeps nothing.
+      expect(writable.filter((target) => target !== "/logs" && target !== "/discogs-data")).toEqual([]);
     });
     expect(serviceOf(ours, "extractor").volumes).toEqual(["discogs_data:/discogs-data"]);
   },
@@ -75,7 +84,10 @@ const CHECKS: Readonly<Record<string, () => void>> = {
     expect(serviceOf(readCompose("compose.yaml", custom), "extractor").environment?.["AMQP_CONNECTION"]).toBe("amqp://u:p@rabbitmq:5672/%2F");
   },
   "Its health is watched": () => {
-    each(({ healthcheck }) => expect(healthcheck?.test).toEqual(["CMD", "curl", "-f", "http://localhost:8000/health"]));
+    each(({ healthcheck }, where) => {
+      const port = where.endsWith("tableinator") ? 8002 : 8000;
+      expect(healthcheck?.test).toEqual(["CMD", "curl", "-f", `http://localhost:${port}/health`]);
+    });
     expect(textOf(image, "HEALTHCHECK")).toContain("CMD curl -f http://localhost:8000/health || exit 1");
     expect(serviceOf(ours, "rabbitmq").healthcheck?.test[1]).toBe("rabbitmq-diagnostics");
   },
@@ -112,9 +124,11 @@ describe("container security", () => {
     ["topic", "extractor", []],
     ["topic", "rustextractor", []],
     ["fanout", "extractor-discogs", ["init"]],
-  ] as const)("the overlay leaves %s %s what it does not name", (contract, name, also) => {
-    const before = serviceOf(readCompose(`test/deploy/projects/${contract}.compose.yaml`), name);
-    const after = serviceOf(laidOver[contract], name);
+    ["topicTable", "tableinator", ["command"]],
+    ["fanoutTable", "tableinator", ["command"]],
+  ] as const)("the overlay leaves of %s %s what it does not name", (project, name, also) => {
+    const before = serviceOf(readCompose(projectOf(project)), name);
+    const after = serviceOf(laidOver[project], name);
     const named: string[] = ["build", "image", "user", "read_only", "cap_drop", "security_opt", "stop_grace_period", "init", ...also];
     const rest = (service: Service) => Object.fromEntries(Object.entries(service).filter(([key]) => !named.includes(key)));
     expect(rest(after)).toEqual(rest(before));
@@ -122,10 +136,14 @@ describe("container security", () => {
   });
 
   it("an overlay adds no service to the project", () => {
-    for (const contract of ["topic", "fanout"] as const)
-      expect(namesOf(laidOver[contract])).toEqual(namesOf(readCompose(`test/deploy/projects/${contract}.compose.yaml`)));
+    for (const project of ["topic", "fanout", "topicTable", "fanoutTable"] as const)
+      expect(namesOf(laidOver[project])).toEqual(namesOf(readCompose(projectOf(project))));
   });
 });
+
+function projectOf(project: string): string {
+  return `test/deploy/projects/${project.replace("Table", "")}.compose.yaml`;
+}
 
 function namesOf({ services: all }: Project): string[] {
   return Object.keys(all).sort();

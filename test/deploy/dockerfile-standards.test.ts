@@ -82,13 +82,14 @@ const CHECKS: Readonly<Record<string, () => void>> = {
   "No shell between signal and program": () => {
     expect(JSON.parse(textOf(image, "ENTRYPOINT"))).toEqual(["extractor"]);
     expect(texts(image, "CMD")).toEqual([]);
-    expect(programs(dockerfile)).toEqual({ extractor: "/app/deploy/entrypoint.mjs", rustextractor: "/app/dist/cli.js", deadwax: "/app/dist/cli.js" });
+    const [entrypoint, cli] = ["/app/deploy/entrypoint.mjs", "/app/dist/cli.js"];
+    expect(programs(dockerfile)).toEqual({ extractor: entrypoint, rustextractor: cli, tableinator: cli, deadwax: cli });
     expect(readFileSync(`${ROOT}deploy/entrypoint.mjs`, "utf8")).toMatch(/^#!\/usr\/bin\/env node\n/);
   },
   "Health is checked": () => {
     const times = "--interval=30s --timeout=3s --start-period=60s --retries=3";
     expect(textOf(image, "HEALTHCHECK")).toBe(`${times} CMD curl -f http://localhost:8000/health || exit 1`);
-    expect(textOf(image, "EXPOSE")).toBe("8000");
+    expect(textOf(image, "EXPOSE")).toBe("8000 8002");
   },
   "Labels say what it is": () => {
     const labels = [...textOf(image, "LABEL").matchAll(/org\.opencontainers\.image\.(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]);
