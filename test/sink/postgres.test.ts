@@ -189,6 +189,29 @@ describe.each(POSTGRES_VERSIONS)("on PostgreSQL %s", (version) => {
   });
 });
 
+test("rows go by COPY, straight into an empty table and by the staging table into a full one, as the server shows", async () => {
+  const seen = new Set<string>();
+  await using database = await auditedDatabase();
+  await database.query("ALTER TABLE artists DISABLE TRIGGER audit");
+  await using sink = openSink(database.with({ portion_records: 100_000, portion_bytes: 64 * 2 ** 20 }));
+  for (const version of ["20260801", "20260901"]) {
+    await database.query("UPDATE artists SET hash = 'old'");
+    await using writer = await sink.open({ ...TARGET, version }, null, NEVER);
+    await writer.write(batchFrom(0, 100_000, 200), NEVER);
+    let done = false;
+    const synced = writer.sync(NEVER).finally(() => {
+      done = true;
+    });
+    while (!done) {
+      const rows = await database.query<{ relid: string; type: string }>("SELECT relid::regclass::text AS relid, type FROM pg_stat_progress_copy");
+      for (const { relid, type } of rows) seen.add(`${relid.replace(/^(pg_temp_\d+\.)?(deadwax_staging)?.*$/, "$2") || relid} ${type}`);
+      await sleep(1);
+    }
+    await synced;
+  }
+  expect(seen).toEqual(new Set(["artists PIPE", "deadwax_staging PIPE"]));
+});
+
 test("what the database says counts, not what the state marker thinks", async () => {
   await using database = await auditedDatabase();
   await using sink = openSink(database.url);
