@@ -3,6 +3,7 @@
  * and reports each position as a line of JSON on stderr; otherwise it says how it ended: `done`, `broken pipe`, or the
  * error's code and message. SIGTERM aborts what is under way.
  */
+import { createHash } from "node:crypto";
 import { openSink } from "../../../dist/sink/index.js";
 import { isBrokenPipe } from "../../../dist/sink/sink-errors.js";
 
@@ -11,9 +12,11 @@ const target = { version: "20260801", dataType: "artists", contract: "topic" };
 const stopping = new AbortController();
 process.on("SIGTERM", () => stopping.abort(new Error("stopped")));
 
+/** As `bodyOf` of test/sink/batches.ts, which reads it back. */
 function bodyOf(ordinal) {
   const text = `Ünïcödé ${(ordinal * 2654435761) % 2 ** 32} ${"x".repeat(40)}`;
-  return JSON.stringify({ id: String(ordinal), text });
+  const sha256 = createHash("sha256").update(String(ordinal)).digest("hex");
+  return JSON.stringify({ type: "data", id: String(ordinal), sha256, text });
 }
 
 function batchFrom(firstOrdinal, count) {
