@@ -140,7 +140,7 @@ export class Loader {
       ({ replaced } = rows);
       merged = { inserted: rows.rows, updated: 0 };
     } else {
-      const which = await changedRows(client, dataType, keys);
+      const which = await changedRows(client, dataType, keys, ascendsFrom(keys.numbers, -1));
       if (which.length > 0) {
         const rows = copyRows(portion.bytes, portion.ends, { ...this.#rowOptions(true), which });
         await stage(client, this.#staging, rows.bytes);

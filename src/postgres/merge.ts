@@ -19,12 +19,19 @@ export function stagingName(dataType: DataType, run: string, attempt: number): s
   return `deadwax_staging_${dataType}_${run}_${attempt}`;
 }
 
-/** The indexes, ascending, of the records whose row is missing or has another hash; what stayed the same costs one look at the index. */
-export async function changedRows(client: PostgresClient, dataType: DataType, { ids, hashes }: Keys): Promise<Uint32Array> {
+const GIVEN = "unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (id, hash, n)";
+/** A row that the last record of its id finds unchanged would else be set to what an earlier one says. */
+const LAST_GIVEN = `(SELECT DISTINCT ON (id) id, hash, n FROM ${GIVEN} ORDER BY id, n DESC) AS given`;
+
+/**
+ * The indexes, ascending, of the records whose row is missing or has another hash; what stayed the same costs one look at the index. Where
+ * ids may come again (not `areDistinct`), the last record of each is looked at.
+ */
+export async function changedRows(client: PostgresClient, dataType: DataType, { ids, hashes }: Keys, areDistinct: boolean): Promise<Uint32Array> {
   const { rows } = await client.query<{ changed: number[] }>({
-    name: `deadwax_changed_${dataType}`,
+    name: `deadwax_changed_${dataType}_${areDistinct ? "all" : "last"}`,
     text: `SELECT coalesce(array_agg((n - 1)::integer ORDER BY n), '{}') AS changed
-      FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS given (id, hash, n)
+      FROM ${areDistinct ? GIVEN : LAST_GIVEN}
       LEFT JOIN ${dataType} AS stored ON stored.data_id = given.id WHERE stored.hash IS DISTINCT FROM given.hash`,
     values: [ids, hashes],
   });

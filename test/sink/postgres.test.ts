@@ -118,6 +118,19 @@ describe.each(POSTGRES_VERSIONS)("on PostgreSQL %s", (version) => {
     }
   });
 
+  test("records with one id write nothing where the last of them is stored already, whatever the others say", async () => {
+    await using database = await auditedDatabase(version);
+    const body = (hash: string) => JSON.stringify({ type: "data", id: "5", sha256: hash, text: hash });
+    for (const dump of ["20260801", "20260901", "20261001"]) {
+      await using sink = openSink(database.url);
+      await using writer = await sink.open({ ...TARGET, version: dump }, null, NEVER);
+      await writer.write(batchOf([body("b"), bodyOf(6), body("c")]), NEVER);
+      await writer.finish(END, NEVER);
+      expect([dump, await database.query("SELECT hash FROM artists WHERE data_id = '5'")]).toEqual([dump, [{ hash: "c" }]]);
+    }
+    expect(await writes(database)).toEqual({ INSERT: 2 });
+  });
+
   test("ids of all kinds and texts of all kinds arrive", async () => {
     await using database = await auditedDatabase(version);
     const ids = ["7", "007", 'a"b\\c', "NULL", "{}", " x ", "ünï", "unknown", "9007199254740993"];
