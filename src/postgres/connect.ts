@@ -8,12 +8,14 @@ import type { PostgresConfig } from "./config.ts";
 export type PostgresClient = Client;
 
 const KEEP_ALIVE_DELAY_MS = 10_000;
+/** How long a server has to take its leave; less than what a run has that is broken off. */
+const END_TIMEOUT_MS = 1000;
 
 /**
- * Connects, with the schema first on the search path. `onLost` hears of a connection that breaks while nobody waits for an answer. Throws
- * the driver's error, see `failures.ts`.
+ * Connects, with the schema first on the search path. `onLost` hears of a connection that breaks while nobody waits for an answer; `signal`
+ * breaks off. Throws the driver's error, see `failures.ts`.
  */
-export async function connect(config: PostgresConfig, onLost: (error: unknown) => void = () => {}): Promise<PostgresClient> {
+export async function connect(config: PostgresConfig, onLost: (error: unknown) => void = () => {}, signal?: AbortSignal): Promise<PostgresClient> {
   const { default: pg } = await import("pg"); // only who uses PostgreSQL loads its driver
   const { host, port, user, password, database, schema, connectTimeoutMs } = config;
   const client = new pg.Client({
@@ -30,12 +32,29 @@ export async function connect(config: PostgresConfig, onLost: (error: unknown) =
     options: `-c search_path=${searchPath(schema)} -c client_min_messages=warning`,
   });
   client.on("error", onLost); // without a listener it would end the process
+  const breakOff = () => client.connection.stream.destroy();
+  signal?.addEventListener("abort", breakOff, { once: true });
   try {
+    signal?.throwIfAborted();
     await client.connect();
     return client;
   } catch (error) {
-    await client.end().catch(() => {});
+    await disconnect(client);
     throw error;
+  } finally {
+    signal?.removeEventListener("abort", breakOff);
+  }
+}
+
+/** Ends a connection, one under a query at once; a server that does not answer is not waited for. */
+export async function disconnect(client: PostgresClient): Promise<void> {
+  const force = setTimeout(() => client.connection.stream.destroy(), END_TIMEOUT_MS);
+  try {
+    await client.end();
+  } catch {
+    // It is gone.
+  } finally {
+    clearTimeout(force);
   }
 }
 

@@ -1,7 +1,7 @@
 import { DumpError, systemCode } from "../errors.ts";
 import { DATA_TYPES } from "../model.ts";
 import type { PostgresConfig } from "./config.ts";
-import { connect, type PostgresClient, quoteName } from "./connect.ts";
+import { connect, disconnect, type PostgresClient, quoteName } from "./connect.ts";
 import { isMigrated } from "./migrations.ts";
 
 /** The database that every server has; through it others are made. */
@@ -26,7 +26,7 @@ export async function createDatabase(config: PostgresConfig): Promise<void> {
   try {
     await unlessThere(client.query(`CREATE DATABASE ${quoteName(config.database)} ENCODING 'UTF8'`));
   } finally {
-    await client.end();
+    await disconnect(client);
   }
 }
 

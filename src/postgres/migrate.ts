@@ -1,7 +1,7 @@
 import { systemCode } from "../errors.ts";
 import { DATA_TYPES, type DataType } from "../model.ts";
 import type { PostgresConfig } from "./config.ts";
-import { connect, type PostgresClient, quoteName } from "./connect.ts";
+import { connect, disconnect, type PostgresClient, quoteName } from "./connect.ts";
 import { connectIfThere, createDatabase, createSchema, hasSchema, refuseForeign } from "./database.ts";
 import { postgresFailure } from "./failures.ts";
 import { buildIndexes, type IndexEvents, missingIndexes, readIndexes } from "./indexes.ts";
@@ -50,7 +50,7 @@ export async function migrate(request: MigrateRequest): Promise<MigrateReport> {
     try {
       return dryRun ? await plan(client, request) : await run(client, request);
     } finally {
-      await client.end().catch(() => {});
+      await disconnect(client);
     }
   } catch (error) {
     throw postgresFailure(config.name, dryRun ? "cannot tell what is to migrate" : "cannot migrate", error);

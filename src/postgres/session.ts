@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { PostgresConfig } from "./config.ts";
-import { connect, type PostgresClient } from "./connect.ts";
+import { connect, disconnect, type PostgresClient } from "./connect.ts";
 import { failureKind, postgresFailure, reasonOf } from "./failures.ts";
 
 /** Hears what happens to the connection; the session goes on by itself. */
@@ -30,7 +30,7 @@ export class Session implements AsyncDisposable {
   readonly #events: SessionEvents;
   #client: PostgresClient | null = null;
   #hasStood = false;
-  #closed = false;
+  readonly #closing = new AbortController();
 
   constructor(config: PostgresConfig, events: SessionEvents) {
     this.#config = config;
@@ -47,20 +47,21 @@ export class Session implements AsyncDisposable {
    * over; failures of data come as they are, for who can do something about the record; all others as SINK_UNAVAILABLE with `what` failed.
    */
   async run<T>(what: string, work: (client: PostgresClient, attempt: number) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const ended = AbortSignal.any([signal, this.#closing.signal]);
     let failingSince: number | null = null;
     for (let attempt = 1; ; attempt += 1) {
-      signal.throwIfAborted();
+      ended.throwIfAborted();
       try {
-        return await this.#attempt(work, attempt, signal);
+        return await this.#attempt(work, attempt, ended);
       } catch (error) {
-        signal.throwIfAborted();
+        ended.throwIfAborted();
         const kind = failureKind(error);
         if (kind === "data") throw error;
         failingSince ??= performance.now();
-        const waitMs = kind === "transient" && !this.#closed ? this.#waitMs(attempt, performance.now() - failingSince) : null;
+        const waitMs = kind === "transient" ? this.#waitMs(attempt, performance.now() - failingSince) : null;
         if (waitMs === null) throw postgresFailure(this.#config.name, what, error);
         this.#events.reconnecting(reasonOf(error), attempt, waitMs);
-        await sleep(waitMs, undefined, { signal });
+        await sleep(waitMs, undefined, { signal: ended });
       }
     }
   }
@@ -74,13 +75,13 @@ export class Session implements AsyncDisposable {
   }
 
   async #attempt<T>(work: (client: PostgresClient, attempt: number) => Promise<T>, attempt: number, signal: AbortSignal): Promise<T> {
-    const client = await this.#connected();
+    const client = await this.#connected(signal);
     let isSlow = false;
     const slow = setTimeout(() => {
       isSlow = true;
       this.#events.blocked(`no answer for ${SLOW_MS / 1000} s; somebody may hold a lock`);
     }, SLOW_MS);
-    const breakOff = () => void client.end().catch(() => {}); // ends a connection under a query at once
+    const breakOff = () => void disconnect(client);
     signal.addEventListener("abort", breakOff, { once: true });
     try {
       return await work(client, attempt);
@@ -95,9 +96,11 @@ export class Session implements AsyncDisposable {
     }
   }
 
-  async #connected(): Promise<PostgresClient> {
+  async #connected(signal: AbortSignal): Promise<PostgresClient> {
     if (this.#client !== null) return this.#client;
-    const client: PostgresClient = await connect(this.#config, (error) => void this.#drop(client, reasonOf(error)));
+    const client: PostgresClient = await connect(this.#config, (error) => void this.#drop(client, reasonOf(error)), signal);
+    if (signal.aborted) await disconnect(client); // nobody holds it yet
+    signal.throwIfAborted();
     this.#client = client;
     this.#hasStood = true;
     this.#events.connected();
@@ -109,14 +112,14 @@ export class Session implements AsyncDisposable {
       this.#client = null;
       this.#events.lost(reason);
     }
-    await client.end().catch(() => {});
+    await disconnect(client);
   }
 
-  /** Ends the connection; work under way fails. */
+  /** Ends the connection; work under way fails, also where it waits for a server to come back. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     const client = this.#client;
     this.#client = null;
-    await client?.end().catch(() => {});
+    if (client !== null) await disconnect(client);
   }
 }

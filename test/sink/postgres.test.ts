@@ -1,14 +1,16 @@
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DumpError } from "../../src/errors.ts";
 import { openSink } from "../../src/sink/index.ts";
 import type { SinkWriter } from "../../src/sink/sink.ts";
 import { isPositionLost } from "../../src/sink/sink-errors.ts";
-import { auditedDatabase, leftovers, migrated, writes, writtenTwice } from "../postgres/scene.ts";
+import { audit, auditedDatabase, leftovers, migrated, writes, writtenTwice } from "../postgres/scene.ts";
 import { CuttingProxy } from "../services/cutting-proxy.ts";
 import { Database } from "../services/database.ts";
-import { POSTGRES_VERSIONS } from "../services/postgres.ts";
+import { POSTGRES_VERSIONS, Postgres } from "../services/postgres.ts";
 import { freePort } from "../services/process.ts";
 import { FULL, figure, timeoutMs } from "../system/support/scale.ts";
 import { batchFrom, batchOf, bodyOf, END, NEVER, TARGET } from "./batches.ts";
@@ -295,6 +297,52 @@ test("a lock that somebody holds is waited for", { timeout: timeoutMs(60_000, 18
   expect(await synced).toEqual({ records: 10 });
   expect(events.count("blocked")).toBe(FULL ? 1 : 0); // told of after 30 s
   expect(await idsOf(database)).toEqual(range(0, 10));
+});
+
+test("a writer that is closed while it waits for the server ends at once, and stores nothing more once that is back", { timeout: 60_000 }, async () => {
+  await using server = await Postgres.start();
+  await using database = await Database.on(server.url);
+  await audit(database);
+  const events = new RecordedEvents();
+  await using sink = openSink(database.url, events);
+  const writer = await sink.open(TARGET, null, NEVER);
+  await writer.write(batchFrom(0, 10), NEVER);
+  await server.stop("immediate");
+  const synced = writer.sync(NEVER).catch((error: unknown) => error);
+  await until(() => events.heard.some((line) => /^reconnecting.*\([2-5]\d{3}\)$/.test(line)));
+  const startedAt = performance.now();
+  const disposed = writer[Symbol.asyncDispose]();
+  await server.restart();
+  await disposed;
+  expect(await synced).toBeInstanceOf(Error);
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  const connections = "SELECT pid FROM pg_stat_activity WHERE application_name = 'deadwax'";
+  expect([await server.query("postgres", connections), await server.query(database.name, "SELECT * FROM artists")]).toEqual([[], []]);
+});
+
+test("an abort ends the wait for a server that never answers", async () => {
+  await using silent = createServer(() => {}).listen(0, "127.0.0.1");
+  await once(silent, "listening");
+  const abort = new AbortController();
+  await using sink = openSink(`postgres://user:secret@127.0.0.1:${(silent.address() as AddressInfo).port}/db?connect_timeout_ms=600000`);
+  const checked = sink.check(abort.signal);
+  await once(silent, "connection");
+  abort.abort();
+  await expect(checked).rejects.toThrow("aborted");
+});
+
+test("a writer does not wait for a server that has stopped to answer before it closes", async () => {
+  await using server = await Postgres.start();
+  await using database = await Database.on(server.url);
+  await audit(database);
+  await using sink = openSink(database.url);
+  const writer = await sink.open(TARGET, null, NEVER);
+  await writer.write(batchFrom(0, 10), NEVER);
+  await writer.sync(NEVER);
+  const [backend] = await server.query<{ pid: number }>("postgres", "SELECT pid FROM pg_stat_activity WHERE application_name = 'deadwax'");
+  process.kill(backend?.pid ?? 0, "SIGSTOP");
+  await writer[Symbol.asyncDispose](); // the test's time limit is the limit
+  process.kill(backend?.pid ?? 0, "SIGCONT");
 });
 
 test("tables that are not there are told of, with what makes them", async () => {
