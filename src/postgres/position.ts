@@ -1,5 +1,6 @@
 import type { Contract, DataType } from "../model.ts";
 import type { PostgresClient } from "./connect.ts";
+import { forgetSeen } from "./seen.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** What a position is kept for: the records of one file, as a contract has them. */
@@ -58,6 +59,7 @@ export function takeOver(client: PostgresClient, key: PositionKey, run: string, 
     if (atLeast === null) {
       const fresh = await isEmpty(client, key.dataType);
       await client.query(BEGIN_AFRESH, [...values, run, attempt, fresh]);
+      await forgetSeen(client, key.version, key.dataType); // the file may have other records than when they were seen
       return { key, run, attempt, records: 0, fresh, highest: null };
     }
     if (row === undefined || Number(row.records) < atLeast) return null;

@@ -396,6 +396,15 @@ describe("what vanished from a version", () => {
     expect(await idsOf(database)).toEqual(range(0, 10_000));
   });
 
+  test("stays where the version was loaded once more without purge=on: what was seen before is not known of it", async () => {
+    await using database = await auditedDatabase();
+    const url = database.with({ purge: "on" });
+    await load(url, range(0, 200));
+    await load(database.url, range(1, 201)); // published again, with other records
+    expect((await announce(url, TARGET.version, 200)).join()).toContain("0 different ids were seen");
+    expect(await idsOf(database)).toEqual(range(0, 201));
+  });
+
   test("stays without purge=on", async () => {
     await using database = await auditedDatabase();
     await load(database.url, range(0, 200));

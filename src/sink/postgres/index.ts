@@ -5,7 +5,6 @@ import { Loader } from "../../postgres/loader.ts";
 import { requireMigrated } from "../../postgres/migrations.ts";
 import { takeOver } from "../../postgres/position.ts";
 import { purge } from "../../postgres/purge.ts";
-import { forgetSeen } from "../../postgres/seen.ts";
 import { Session } from "../../postgres/session.ts";
 import type { Sink, SinkEvents, SinkWriter, Target, VersionEnd } from "../sink.ts";
 import { PositionLostError } from "../sink-errors.ts";
@@ -65,9 +64,6 @@ export class PostgresSink implements Sink {
     try {
       const taken = await session.run(`${dataType} cannot be opened`, (client) => takeOver(client, keyOf(target), this.#run, atLeast), signal);
       if (taken === null) throw new PositionLostError("SINK_UNAVAILABLE", `sink ${this.name}: does not hold ${atLeast} records of ${dataType} ${version}`);
-      if (position === null && this.#config.purge) {
-        await session.run(`${dataType} cannot be opened`, (client) => forgetSeen(client, version, dataType), signal);
-      }
       const loader = new Loader(session, this.#config, { dataType, run: this.#run, position: taken });
       return new PostgresWriter({ target, config: this.#config, session, loader, events: this.#events });
     } catch (error) {
