@@ -63,6 +63,11 @@ export async function missingIndexes(client: PostgresClient, schema: string, dat
   return (await readIndexes(dataType)).filter(({ name }) => !there.includes(name));
 }
 
+/** Whether a table has none of its indexes: then no first load has come to its end yet. */
+export async function lacksIndexes(client: PostgresClient, schema: string, dataType: DataType): Promise<boolean> {
+  return (await missingIndexes(client, schema, dataType)).length === (await readIndexes(dataType)).length;
+}
+
 /** The indexes of a table as its file has them, in the order in which they are built. */
 export async function readIndexes(dataType: DataType): Promise<Index[]> {
   const text = await readFile(new URL(`./indexes/${dataType}.sql`, import.meta.url), "utf8");

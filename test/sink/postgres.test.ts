@@ -283,6 +283,22 @@ test("a table that somebody else fills meanwhile is merged into", async () => {
   expect(await database.query("SELECT hash FROM artists WHERE data_id = '15'")).toEqual([{ hash: JSON.parse(bodyOf(15)).sha256 }]);
 });
 
+test("a first load that is begun afresh, over rows that it left, builds the indexes too", async () => {
+  await using database = await auditedDatabase();
+  await using sink = openSink(database.url);
+  {
+    await using writer = await sink.open(TARGET, null, NEVER);
+    await writer.write(batchFrom(0, 10), NEVER);
+    await writer.sync(NEVER); // and nothing is saved of it
+  }
+  await load(database.url, range(0, 20));
+  const built = "SELECT indexname FROM pg_indexes WHERE tablename = 'artists' AND indexname <> 'artists_pkey' ORDER BY 1";
+  expect((await database.query<{ indexname: string }>(built)).map(({ indexname }) => indexname)).toContain("artists_name_idx");
+  await database.query("DROP INDEX artists_name_text_idx");
+  await load(database.url, range(0, 21), "20260901");
+  expect((await database.query(built)).length).toBe(3); // one that somebody does not want stays away
+});
+
 test("a lock that somebody holds is waited for", { timeout: timeoutMs(60_000, 180_000) }, async () => {
   const heldMs = FULL ? 60_000 : 2_000;
   const events = new RecordedEvents();

@@ -1,6 +1,6 @@
 import type { Batch, SinkPosition } from "../../model.ts";
 import type { PostgresConfig } from "../../postgres/config.ts";
-import { buildIndexes, type IndexEvents } from "../../postgres/indexes.ts";
+import { buildIndexes, type IndexEvents, lacksIndexes } from "../../postgres/indexes.ts";
 import type { Loader } from "../../postgres/loader.ts";
 import { type Portion, PortionBuilder } from "../../postgres/portion.ts";
 import type { Session } from "../../postgres/session.ts";
@@ -60,13 +60,16 @@ export class PostgresWriter implements SinkWriter {
     await this.sync(signal);
     const { target, config, session, loader, events } = this.#parts;
     const { dataType } = target;
-    if (loader.isFirstLoad) {
+    const what = `the indexes of ${dataType} cannot be built`;
+    // A first load that was broken off and begun afresh finds its own rows there.
+    const isFirst = loader.isFirstLoad || (await session.run(what, (client) => lacksIndexes(client, config.schema, dataType), signal));
+    if (isFirst) {
       const heard: IndexEvents = {
         building: (name) => events.told(`building the index ${name}`),
         built: (name, seconds) => events.told(`built the index ${name} in ${seconds.toFixed(1)} s`),
         leftOut: (name, reason) => events.warned(`the index ${name} is left out: ${reason}`),
       };
-      await session.run(`the indexes of ${dataType} cannot be built`, (client) => buildIndexes(client, config.schema, dataType, heard), signal);
+      await session.run(what, (client) => buildIndexes(client, config.schema, dataType, heard), signal);
     }
     await session[Symbol.asyncDispose](); // the staging table goes with it
     const refused = this.#refused === 0 ? "" : `, ${this.#refused} records not stored`;
