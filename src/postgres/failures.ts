@@ -35,6 +35,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   "55P03": "stop whoever holds the tables, then start again",
   "53300": "raise max_connections, or lower what else is connected",
   "53100": "make room on the server's disk",
+  "57014": "raise or take back the user's statement_timeout, then start again",
 };
 const TLS_CODE = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|ERR_OSSL)/;
 /** The driver's own words for a connection that went away under a query, or that was not made in time. */
@@ -56,6 +57,13 @@ export function postgresFailure(name: string, what: string, error: unknown): Dum
   if (error instanceof DumpError) return error;
   const code = systemCode(error) ?? "";
   const advice = ADVICE[code] ?? (failureKind(error) === "transient" ? "bring the server back, then start again" : "look into the server's log");
+  return new DumpError("SINK_UNAVAILABLE", `sink ${name}: ${what}: ${reasonOf(error)}; ${advice}`, { cause: error });
+}
+
+/** The same where the database refuses rows and nobody leaves them out; null: it was something else. */
+export function refusal(name: string, what: string, error: unknown): DumpError | null {
+  if (failureKind(error) !== "data") return null;
+  const advice = "correct or drop the index, constraint or trigger of the table that refuses it, then start again";
   return new DumpError("SINK_UNAVAILABLE", `sink ${name}: ${what}: ${reasonOf(error)}; ${advice}`, { cause: error });
 }
 

@@ -372,6 +372,21 @@ test("tables that are not there are told of, with what makes them", async () => 
   expect(failure).toMatchObject({ code: "SINK_UNAVAILABLE", message: expect.stringContaining("deadwax migrate") });
 });
 
+test("a record that an index or constraint of somebody else's refuses fails the run, with what to do", async () => {
+  await using database = await auditedDatabase();
+  await database.query("CREATE INDEX somebodys ON artists ((data->>'text'))");
+  await using sink = openSink(database.url);
+  await using writer = await sink.open(TARGET, null, NEVER);
+  const text = Array.from({ length: 500 }, (_, index) => bodyOf(index)).join();
+  await writer.write(batchOf([bodyOf(0), JSON.stringify({ type: "data", id: "1", sha256: "h", text })]), NEVER);
+  const failure = await writer.sync(NEVER).catch((error: unknown) => error);
+  expect(failure).toBeInstanceOf(DumpError);
+  expect(failure).toMatchObject({
+    code: "SINK_UNAVAILABLE",
+    message: expect.stringMatching(/artists cannot be stored: index row .*maximum.*54000.*; correct or drop the index/),
+  });
+});
+
 describe("what vanished from a version", () => {
   const counts = (artists: number) => ({ artists, labels: 0, masters: 0, releases: 0 });
   const announce = async (url: string, version: string, artists: number): Promise<readonly string[]> => {
@@ -419,6 +434,16 @@ describe("what vanished from a version", () => {
     await load(database.url, range(1, 201)); // published again, with other records
     expect((await announce(url, TARGET.version, 200)).join()).toContain("0 different ids were seen");
     expect(await idsOf(database)).toEqual(range(0, 201));
+  });
+
+  test("fails the run, with what to do, where somebody's constraint keeps it", async () => {
+    await using database = await auditedDatabase();
+    const url = database.with({ purge: "on" });
+    await load(url, range(0, 200));
+    await load(url, range(1, 200), "20260901");
+    await database.query("CREATE TABLE somebodys AS SELECT data_id FROM artists; ALTER TABLE somebodys ADD FOREIGN KEY (data_id) REFERENCES artists");
+    const failure = await announce(url, "20260901", 199).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "SINK_UNAVAILABLE", message: expect.stringMatching(/artists cannot be purged: .*23503.*correct or drop/) });
   });
 
   test("stays without purge=on", async () => {

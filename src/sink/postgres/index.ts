@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { DATA_TYPES, type SinkPosition } from "../../model.ts";
 import { type PostgresConfig, parsePostgresUrl } from "../../postgres/config.ts";
+import { refusal } from "../../postgres/failures.ts";
 import { Loader } from "../../postgres/loader.ts";
 import { requireMigrated } from "../../postgres/migrations.ts";
 import { takeOver } from "../../postgres/position.ts";
@@ -51,7 +52,12 @@ export class PostgresSink implements Sink {
     await using session = this.#session();
     for (const dataType of DATA_TYPES) {
       const request = { version, dataType, records: recordCounts[dataType], shareMax: this.#config.purgeMax };
-      const purged = await session.run(`${dataType} cannot be purged`, (client) => purge(client, request), signal);
+      const what = `${dataType} cannot be purged`;
+      const purged = await session
+        .run(what, (client) => purge(client, request), signal)
+        .catch((error: unknown) => {
+          throw refusal(this.name, what, error) ?? error;
+        });
       if ("kept" in purged) this.#events.warned(`${dataType}: nothing is deleted: ${purged.kept}`);
       else this.#events.told(`${dataType}: deleted ${purged.deleted} rows that version ${version} no longer has`);
     }

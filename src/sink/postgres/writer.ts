@@ -1,5 +1,6 @@
 import type { Batch, SinkPosition } from "../../model.ts";
 import type { PostgresConfig } from "../../postgres/config.ts";
+import { refusal } from "../../postgres/failures.ts";
 import { buildIndexes, type IndexEvents, lacksIndexes } from "../../postgres/indexes.ts";
 import type { Loader } from "../../postgres/loader.ts";
 import { type Portion, PortionBuilder } from "../../postgres/portion.ts";
@@ -92,7 +93,10 @@ export class PostgresWriter implements SinkWriter {
 
   async #commit(portion: Portion, upTo: number, signal: AbortSignal): Promise<void> {
     const { target, config, loader, events } = this.#parts;
-    const loaded = await loader.commit(portion, { seenIn: config.purge ? target.version : null, upTo }, signal);
+    const loading = loader.commit(portion, { seenIn: config.purge ? target.version : null, upTo }, signal);
+    const loaded = await loading.catch((error: unknown) => {
+      throw refusal(config.name, `${target.dataType} cannot be stored`, error) ?? error;
+    });
     this.#inserted += loaded.inserted;
     this.#updated += loaded.updated;
     this.#unchanged += loaded.unchanged;
