@@ -12,6 +12,9 @@ export interface SessionEvents {
   unblocked(): void;
 }
 
+/** What is done on a connection; `attempt` counts from 1. */
+type Work<T> = (client: PostgresClient, attempt: number) => Promise<T>;
+
 /** Waits between attempts: a bound that doubles, and of it between a half and the whole. */
 const WAIT_MS_MIN = 200;
 const WAIT_MS_MAX = 5000;
@@ -28,12 +31,14 @@ const SLOW_MS = 30_000;
 export class Session implements AsyncDisposable {
   readonly #config: PostgresConfig;
   readonly #events: SessionEvents;
+  readonly #slowMs: number;
   #client: PostgresClient | null = null;
   #hasStood = false;
   readonly #closing = new AbortController();
 
-  constructor(config: PostgresConfig, events: SessionEvents) {
+  constructor(config: PostgresConfig, events: SessionEvents, slowMs: number = SLOW_MS) {
     this.#config = config;
+    this.#slowMs = slowMs;
     this.#events = events;
   }
 
@@ -43,16 +48,17 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Does some work on the connection; `attempt` counts from 1. Failures in passing are tried again until the time for reconnecting is
+   * Does some work on the connection. Failures in passing are tried again until the time for reconnecting is
    * over; failures of data come as they are, for who can do something about the record; all others as SINK_UNAVAILABLE with `what` failed.
+   * Work that `takesLong` as a rule, such as building an index, says nothing of locks.
    */
-  async run<T>(what: string, work: (client: PostgresClient, attempt: number) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async run<T>(what: string, work: Work<T>, signal: AbortSignal, takesLong = false): Promise<T> {
     const ended = AbortSignal.any([signal, this.#closing.signal]);
     let failingSince: number | null = null;
     for (let attempt = 1; ; attempt += 1) {
       ended.throwIfAborted();
       try {
-        return await this.#attempt(work, attempt, ended);
+        return await this.#attempt((client) => work(client, attempt), ended, takesLong);
       } catch (error) {
         ended.throwIfAborted();
         const kind = failureKind(error);
@@ -74,17 +80,18 @@ export class Session implements AsyncDisposable {
     return Math.round(bound / 2 + (Math.random() * bound) / 2);
   }
 
-  async #attempt<T>(work: (client: PostgresClient, attempt: number) => Promise<T>, attempt: number, signal: AbortSignal): Promise<T> {
+  async #attempt<T>(work: (client: PostgresClient) => Promise<T>, signal: AbortSignal, takesLong: boolean): Promise<T> {
     const client = await this.#connected(signal);
     let isSlow = false;
-    const slow = setTimeout(() => {
+    const tellSlow = () => {
       isSlow = true;
-      this.#events.blocked(`no answer for ${SLOW_MS / 1000} s; somebody may hold a lock`);
-    }, SLOW_MS);
+      this.#events.blocked(`no answer for ${this.#slowMs / 1000} s; somebody may hold a lock`);
+    };
+    const slow = takesLong ? undefined : setTimeout(tellSlow, this.#slowMs);
     const breakOff = () => void disconnect(client);
     signal.addEventListener("abort", breakOff, { once: true });
     try {
-      return await work(client, attempt);
+      return await work(client);
     } catch (error) {
       // What a refused record leaves is rolled back; of all else nobody knows what it left, and it goes with the connection.
       if (failureKind(error) !== "data") await this.#drop(client, reasonOf(error));

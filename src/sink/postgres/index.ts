@@ -54,7 +54,7 @@ export class PostgresSink implements Sink {
       const request = { version, dataType, records: recordCounts[dataType], shareMax: this.#config.purgeMax };
       const what = `${dataType} cannot be purged`;
       const purged = await session
-        .run(what, (client) => purge(client, request), signal)
+        .run(what, (client) => purge(client, request), signal, true)
         .catch((error: unknown) => {
           throw refusal(this.name, what, error) ?? error;
         });

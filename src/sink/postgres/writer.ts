@@ -70,7 +70,7 @@ export class PostgresWriter implements SinkWriter {
         built: (name, seconds) => events.told(`built the index ${name} in ${seconds.toFixed(1)} s`),
         leftOut: (name, reason) => events.warned(`the index ${name} is left out: ${reason}`),
       };
-      await session.run(what, (client) => buildIndexes(client, config.schema, dataType, heard), signal);
+      await session.run(what, (client) => buildIndexes(client, config.schema, dataType, heard), signal, true);
     }
     await session[Symbol.asyncDispose](); // the staging table goes with it
     const refused = this.#refused === 0 ? "" : `, ${this.#refused} records not stored`;
