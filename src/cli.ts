@@ -10,12 +10,15 @@ import { GENERATE_OPTIONS, runGenerate } from "./commands/generate.ts";
 import { runMigrate } from "./commands/migrate.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts";
+import { runTable } from "./commands/table.ts";
 import { runValidate, type ValidateFlags } from "./commands/validate.ts";
 import { productVersion, runVersion } from "./commands/version.ts";
 import { flagOf, type OptionTable, type Option as Setting, variablesOf } from "./config/option.ts";
 import { OPTIONS } from "./config/options.ts";
 import type { ServeFlags } from "./config/serve.ts";
 import { SERVE_OPTIONS } from "./config/serve-options.ts";
+import type { TableFlags } from "./config/table.ts";
+import { TABLE_OPTIONS } from "./config/table-options.ts";
 import { type Flags, type MigrateFlags, wantsJson } from "./config.ts";
 import { DumpError, ERROR_CODES, type ErrorCode, systemCode } from "./errors.ts";
 import { isBrokenPipe } from "./sink/sink-errors.ts";
@@ -25,7 +28,7 @@ import type { Telemetry } from "./telemetry.ts";
 const BREAK_OFF_TIMEOUT_MS = 2_000;
 
 /** Under the names of upstream's programs we are what they are. */
-const SERVICE_NAMES = ["extractor", "rustextractor"];
+const PROGRAMS: Readonly<Record<string, string>> = { extractor: "serve", rustextractor: "serve", tableinator: "table" };
 
 /** Flags with their abbreviations. */
 type Typed<F> = F & { readonly quiet?: boolean; readonly verbose?: boolean };
@@ -37,6 +40,7 @@ const context: CommandContext = {
   extract: async (request, runContext) => (await import("./discogs/extract.ts")).extract(request, runContext),
   // The service brings that and the broker's client.
   serve: async (config, serviceContext) => (await import("./discogs/service.ts")).serve(config, serviceContext),
+  writeTables: async (config, tableContext) => (await import("./table/table.ts")).writeTables(config, tableContext),
   checkSource: async (config, signal) => (await import("./discogs/site.ts")).checkSite(config, await productVersion(), signal),
   listen,
 };
@@ -69,7 +73,9 @@ async function main(argv: readonly string[]): Promise<number> {
 function commandLine(argv: readonly string[]): string[] {
   const [first = "", ...rest] = argv;
   if (first === "--version" || first === "-V") return ["version", ...rest];
-  return SERVICE_NAMES.includes(basename(process.argv[1] ?? "")) ? ["serve", ...argv] : [...argv];
+  const name = basename(process.argv[1] ?? "");
+  const command = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
+  return command === undefined ? [...argv] : [command, ...argv];
 }
 
 function buildProgram(finish: (code: number) => void): Command {
@@ -86,6 +92,9 @@ function buildProgram(finish: (code: number) => void): Command {
   withOptions(program.command("serve"), SERVE_OPTIONS)
     .description("find, download, verify and publish every new version, and stay up; also what runs under upstream's names")
     .action(async (flags: Typed<ServeFlags>) => finish(await runServe(expand(flags), context)));
+  withOptions(program.command("table"), TABLE_OPTIONS)
+    .description("bring the messages of the broker into PostgreSQL, and stay up; also what runs under the name of upstream's tableinator")
+    .action(async (flags: Typed<TableFlags>) => finish(await runTable(expand(flags), context)));
   withOptions(program.command("check"), SERVE_OPTIONS)
     .description("tell whether the service could work: disk, broker, source; creates nothing")
     .action(async (flags: Typed<ServeFlags>) => finish(await runCheck(expand(flags), context)));
@@ -160,7 +169,7 @@ function notesOf(key: string, option: Setting): string[] {
 }
 
 /** Writes the abbreviations out. */
-function expand<F extends Flags | ServeFlags>({ quiet, verbose, ...flags }: Typed<F>): Omit<Typed<F>, "quiet" | "verbose"> {
+function expand<F extends Flags | ServeFlags | TableFlags>({ quiet, verbose, ...flags }: Typed<F>): Omit<Typed<F>, "quiet" | "verbose"> {
   if (quiet === true) return { ...flags, logLevel: "warn" };
   return verbose === true ? { ...flags, logLevel: "debug" } : flags;
 }

@@ -1,11 +1,13 @@
 import { flagOf, variableNames } from "./config/option.ts";
 import { envOf, OPTIONS, type OptionKey, type Values } from "./config/options.ts";
 import { missingPostgres, postgresUrl } from "./config/postgres.ts";
-import { POSTGRES_BATCH_OPTIONS, POSTGRES_OPTIONS } from "./config/postgres-options.ts";
+import { POSTGRES_OPTIONS } from "./config/postgres-options.ts";
 import { type FlagsOf, type Origin, resolveTable } from "./config/resolve.ts";
 import { composeServeConfig, type ServeConfig, type ServeFlags } from "./config/serve.ts";
 import { SERVE_OPTIONS } from "./config/serve-options.ts";
 import { sinksFault } from "./config/sink-urls.ts";
+import { composeTableConfig, type TableConfig, type TableFlags } from "./config/table.ts";
+import { TABLE_OPTIONS } from "./config/table-options.ts";
 import { DumpError } from "./errors.ts";
 import { type PostgresConfig, parsePostgresUrl } from "./postgres/config.ts";
 
@@ -41,6 +43,11 @@ export function resolveExtractConfig(raw: RawConfig): Config {
 /** Resolves every setting of the service, or fails once with all that is wrong and upstream's exit code. */
 export function resolveServeConfig({ flags, env = process.env }: { readonly flags: ServeFlags; readonly env?: NodeJS.ProcessEnv }): ServeConfig {
   return composeServeConfig(flags, env, unknownVariables(env));
+}
+
+/** Resolves every setting of the table writer, or fails once with all that is wrong. */
+export function resolveTableConfig({ flags, env = process.env }: { readonly flags: TableFlags; readonly env?: NodeJS.ProcessEnv }): TableConfig {
+  return composeTableConfig(flags, env, unknownVariables(env));
 }
 
 /** What was typed behind `deadwax migrate`. */
@@ -81,7 +88,7 @@ function resolve({ files = [], flags, env = process.env }: RawConfig): { config:
 
 /** Variables of ours that no command knows: a service and an extract may share an environment. */
 function unknownVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set([OPTIONS, SERVE_OPTIONS, POSTGRES_OPTIONS, POSTGRES_BATCH_OPTIONS].flatMap(variableNames));
+  const known = new Set([OPTIONS, SERVE_OPTIONS, TABLE_OPTIONS].flatMap(variableNames));
   const unknown = Object.keys(env).filter((name) => name.startsWith("DEADWAX_") && !known.has(name));
   return unknown.map((name) => `${name}: there is no such variable`);
 }

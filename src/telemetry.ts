@@ -3,6 +3,7 @@ import type { DumpError } from "./errors.ts";
 import { DATA_TYPES, type DataType, type RecordPosition, type RejectedRecord } from "./model.ts";
 import { Activity } from "./telemetry/activity.ts";
 import { type Clock, onSchedule, systemClock } from "./telemetry/clock.ts";
+import { ConsumerEvents } from "./telemetry/consumer-events.ts";
 import { Failures } from "./telemetry/failures.ts";
 import { formatCount, formatElapsed, formatSpeed } from "./telemetry/format.ts";
 import { createLogger, type LogOptions } from "./telemetry/log.ts";
@@ -93,6 +94,8 @@ export class Telemetry implements Disposable {
   readonly siteEvents: ReturnType<typeof createSiteEvents>;
   readonly service: ServiceEvents;
   readonly server: ServerEvents;
+  /** What a consumer behind the broker tells. */
+  readonly consumer: ConsumerEvents;
 
   constructor(options: TelemetryOptions) {
     this.#screen = new Screen(options.output);
@@ -107,6 +110,7 @@ export class Telemetry implements Disposable {
     this.siteEvents = createSiteEvents(this.#log, this.#metrics, this.#clock);
     this.service = new ServiceEvents(this.#log, this.#metrics, this.#clock, this.#failures, () => this.#forgetRun());
     this.server = new ServerEvents(this.#log, this.#metrics, this.#clock);
+    this.consumer = new ConsumerEvents(this.#log, this.#metrics, this.#clock, options.stallAfterMs ?? STALL_AFTER_MS);
     this.#metrics?.onRender(() => this.#showActivity());
   }
 

@@ -1,6 +1,8 @@
 import type { ServeConfig } from "../config/serve.ts";
+import type { TableConfig } from "../config/table.ts";
 import type { ExtractReport, ExtractRequest } from "../discogs/request.ts";
 import type { ServiceContext } from "../discogs/service-run.ts";
+import type { TableContext } from "../table/table.ts";
 import type { TextOutput } from "../telemetry/screen.ts";
 import type { Telemetry } from "../telemetry.ts";
 
@@ -23,6 +25,9 @@ export type Extract = (request: ExtractRequest, context: { stopping: AbortSignal
 /** The service, as the commands call it: resolves once a signal has stopped it, or its first run has failed and the cool-down has passed. */
 export type Serve = (config: ServeConfig, context: ServiceContext) => Promise<"stopped" | "failed">;
 
+/** The table writer, as the commands call it: resolves once a signal has stopped it. */
+export type WriteTables = (config: TableConfig, context: TableContext) => Promise<void>;
+
 /** Whether the source of the dumps answers: fails with why it does not. */
 export type CheckSource = (config: ServeConfig, signal: AbortSignal) => Promise<void>;
 
@@ -32,6 +37,7 @@ export interface CommandContext {
   readonly stderr: TextOutput;
   readonly extract: Extract;
   readonly serve: Serve;
+  readonly writeTables: WriteTables;
   /** Null: the source is not asked. */
   readonly checkSource: CheckSource | null;
   /** Listens to signals until the result is disposed of. */

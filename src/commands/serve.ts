@@ -11,6 +11,7 @@ import type { TextOutput } from "../telemetry/screen.ts";
 import { Telemetry } from "../telemetry.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
+import { writeStartFailure } from "./start-failure.ts";
 import { productVersion } from "./version.ts";
 
 /** `deadwax serve`: the service; resolves with the exit code, which is upstream's: 0 after a signal, 1 after a failed first run. */
@@ -18,7 +19,7 @@ export async function runServe(flags: ServeFlags, context: CommandContext): Prom
   try {
     return await serve(flags, context);
   } catch (error) {
-    if (error instanceof DumpError) writeStartFailure(error, flags, context.stdout);
+    if (error instanceof DumpError) writeStartFailure(error, outputOf(flags), context.stdout);
     throw error;
   }
 }
@@ -42,14 +43,6 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<number
   const end = await context.serve(config, { board, rules, telemetry, stopping, signal, productVersion: version });
   telemetry.service.stopped();
   return end === "failed" ? EXIT_CODES.failed.exit : EXIT_CODES.done.exit;
-}
-
-/** Who collects the log finds there too why there is no service; standard error has it in any case. */
-function writeStartFailure({ code, message: reason }: DumpError, flags: ServeFlags, stdout: TextOutput): void {
-  if ((outputOf(flags) ?? logFormatFor(stdout)) === "text") return;
-  const what = code === "CONFIG_INVALID" ? "Configuration error" : "The service cannot start";
-  const message = `❌ ${what}: ${reason.replace(/\s*\n\s*/g, " ")}`;
-  stdout.write(`${JSON.stringify({ level: "error", time: new Date().toISOString(), code, message })}\n`);
 }
 
 /** To whoever restarts the container every fault of the configuration is a failure. */

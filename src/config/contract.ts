@@ -7,6 +7,15 @@ import { BROKER, sinksFault } from "./sink-urls.ts";
 
 type ServeTable = typeof SERVE_OPTIONS;
 type Values = ValuesOf<ServeTable>;
+/** What names a broker and the contract that is spoken through it. */
+type BrokerKey = "contract" | "amqpConnection" | (typeof RABBITMQ_KEYS)[number];
+type BrokerTable = Pick<ServeTable, BrokerKey>;
+/** A resolved table that has those settings, among others. */
+export type BrokerResolved = {
+  readonly values: ValuesOf<BrokerTable>;
+  readonly origins: Readonly<Record<BrokerKey, Origin> & Partial<Record<"sink", Origin>>>;
+  readonly names: Readonly<Record<BrokerKey, string>>;
+};
 
 const RABBITMQ_KEYS = ["rabbitmqUsername", "rabbitmqPassword", "rabbitmqHost", "rabbitmqPort"] as const;
 const SAY = "say with DEADWAX_CONTRACT or --contract which contract consumers speak, topic or fanout";
@@ -27,8 +36,8 @@ export class Fault {
   }
 }
 
-/** The contract of the service; null where it was said, but not in a way that can be understood. */
-export function chooseContract({ values, origins, names }: Resolved<ServeTable>): Chosen<Contract> | Fault | null {
+/** The contract of a service; null where it was said, but not in a way that can be understood. */
+export function chooseContract({ values, origins, names }: BrokerResolved): Chosen<Contract> | Fault | null {
   const amqp = origins.amqpConnection === "default" ? undefined : ("amqpConnection" as const);
   const rabbitmq = RABBITMQ_KEYS.find((key) => origins[key] !== "default");
   if (values.contract !== null) return { value: values.contract, origin: origins.contract, name: names.contract };
@@ -38,13 +47,13 @@ export function chooseContract({ values, origins, names }: Resolved<ServeTable>)
   }
   const key = amqp ?? rabbitmq;
   if (key !== undefined) return { value: key === amqp ? "topic" : "fanout", origin: origins[key], name: names[key] };
-  if (origins.sink !== "default") return new Fault(`the contract is not known: ${SAY}`);
+  if ((origins.sink ?? "default") !== "default") return new Fault(`the contract is not known: ${SAY}`);
   return new Fault("no broker is named: set AMQP_CONNECTION for the topic contract, or RABBITMQ_HOST, RABBITMQ_USERNAME and RABBITMQ_PASSWORD for fanout");
 }
 
 /** The sinks' URLs with all that the settings say about them, or why there are none. */
 export function chooseSinks({ values, origins, names }: Resolved<ServeTable>, contract: Contract): Chosen<readonly string[]> | Fault {
-  const broker = brokerOf(values, origins, contract);
+  const broker = chooseBroker({ values, origins }, contract);
   const named = values.sink ?? [BROKER];
   if (broker === null && named.includes(BROKER)) return new Fault("no broker is named: set AMQP_CONNECTION");
   if (named.includes("-")) return new Fault(`${names.sink} -: standard output is where the log goes; name another sink`);
@@ -71,8 +80,8 @@ function parametersOf(values: Values, contract: Contract) {
   };
 }
 
-/** The broker of the variables. Where the contract was said, the variables of the other one still name it if its own are not set. */
-function brokerOf(values: Values, origins: Resolved<ServeTable>["origins"], contract: Contract) {
+/** The broker of the variables; null: none is named. Where the contract was said, the variables of the other one still name it if its own are not set. */
+export function chooseBroker({ values, origins }: Pick<BrokerResolved, "values" | "origins">, contract: Contract) {
   const named = RABBITMQ_KEYS.find((key) => origins[key] !== "default");
   const amqp = values.amqpConnection === null ? null : { url: values.amqpConnection, key: "amqpConnection" as const };
   if (amqp !== null && (contract === "topic" || named === undefined)) return amqp;

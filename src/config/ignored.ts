@@ -11,6 +11,20 @@ export interface Ignored {
 const MUSICBRAINZ = "MusicBrainz dumps are not extracted by this version";
 const BUCKET = "the dumps are found on the pages of --source-url; their storage cannot be listed";
 
+const NEVER_CANCELLED = "a consumer is never cancelled, and never disconnects while it is idle";
+
+/** What upstream's table writer reads and `deadwax table` accepts without using it. */
+export const TABLE_ACCEPTED_AND_IGNORED: readonly Ignored[] = [
+  { variable: "CONSUMER_CANCEL_DELAY", key: null, reason: NEVER_CANCELLED },
+  { variable: "QUEUE_CHECK_INTERVAL", key: null, reason: NEVER_CANCELLED },
+  { variable: "STUCK_CHECK_INTERVAL", key: null, reason: "a consumer that is lost subscribes again at once" },
+  { variable: "STARTUP_IDLE_TIMEOUT", key: null, reason: "idleness is logged at most every 300 s" },
+  { variable: "IDLE_LOG_INTERVAL", key: null, reason: "idleness is logged at most every 300 s" },
+  { variable: "POSTGRES_POOL_MIN_SIZE", key: null, reason: "there is one connection for each data type" },
+  { variable: "POSTGRES_POOL_MAX_SIZE", key: null, reason: "there is one connection for each data type" },
+  { variable: "ENVIRONMENT", key: null, reason: "log lines do not carry it" },
+];
+
 /** What upstream's extractors read and `deadwax serve` accepts without using it. */
 export const ACCEPTED_AND_IGNORED: readonly Ignored[] = [
   {

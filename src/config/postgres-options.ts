@@ -1,11 +1,12 @@
 import { z } from "zod";
+import { BATCH_SIZE_MAX } from "../consume/prefetch.ts";
 import { SSL_MODES } from "../postgres/config.ts";
 import type { OptionTable } from "./option.ts";
 import { count, text, word } from "./units.ts";
 
 const PORT_MAX = 65_535;
-/** Beyond it a flush would hold more than any broker hands out at once. */
-const BATCH_MAX = 100_000;
+/** A broker hands out twice as many at once, and the protocol has 16 bits for that. */
+const BATCH_MAX = BATCH_SIZE_MAX;
 const INTERVAL_SECONDS_MAX = 3600;
 
 /** A name or an address, IPv6 in brackets where a port follows. */

@@ -1,16 +1,14 @@
-import { statSync } from "node:fs";
-import { join } from "node:path";
 import { DumpError } from "../errors.ts";
 import type { Contract } from "../model.ts";
-import { IGNORED_BROKER_SETTINGS } from "../sink/index.ts";
-import { isBrokerUrl } from "./broker-url.ts";
 import { chooseContract, chooseSinks, Fault } from "./contract.ts";
 import { ACCEPTED_AND_IGNORED } from "./ignored.ts";
+import { logFileOf } from "./log-file.ts";
 import type { ValuesOf } from "./option.ts";
 import { type FlagsOf, type Origin, type Problem, type Resolved, resolveTable } from "./resolve.ts";
 import { hideSecrets, Secret } from "./secrets.ts";
 import { SERVE_KEYS, SERVE_OPTIONS, type ServeKey } from "./serve-options.ts";
 import { readSettingsFile } from "./settings-file.ts";
+import { ignoredWarnings } from "./warnings.ts";
 
 const LOG_FILE_NAME = "extractor.log";
 /** What the process ends with, as upstream's does: usage is 2, and so is what is wrong in a variable that stands for a flag. */
@@ -83,11 +81,11 @@ export function composeServeConfig(flags: ServeFlags, env: NodeJS.ProcessEnv, un
     mode: "full",
     contract: contract.value,
     sinkUrls: sinks.value.map(Secret.url),
-    logFile: values.logFile === null ? null : logFileOf(values.logFile),
+    logFile: values.logFile === null ? null : logFileOf(values.logFile, LOG_FILE_NAME),
     triggerToken: values.triggerToken === null ? null : new Secret(values.triggerToken),
     proxies: { http: urlOrNull(values.httpProxy), https: urlOrNull(values.httpsProxy), no: values.noProxy },
     settings,
-    warnings: warningsOf(env, file.ignored, sinks.value),
+    warnings: ignoredWarnings(ACCEPTED_AND_IGNORED, env, file.ignored, sinks.value),
   });
 }
 
@@ -117,24 +115,6 @@ function printable({ values }: Resolved<ServeTable>, key: Exclude<ServeKey, "sin
 
 function urlOrNull(url: string | null): Secret | null {
   return url === null ? null : Secret.url(url);
-}
-
-function logFileOf(path: string): string {
-  const isFolder = path.endsWith("/") || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
-  return isFolder ? join(path, LOG_FILE_NAME) : path;
-}
-
-/** One line for each reason, with the names of all that is set in vain because of it. */
-function warningsOf(env: NodeJS.ProcessEnv, keys: readonly string[], sinkUrls: readonly string[]): string[] {
-  const namesByReason = new Map<string, string[]>();
-  for (const { variable, key, reason } of ACCEPTED_AND_IGNORED) {
-    const names = [...(variable !== null && (env[variable] ?? "") !== "" ? [variable] : []), ...(key !== null && keys.includes(key) ? [key] : [])];
-    if (names.length > 0) namesByReason.set(reason, [...(namesByReason.get(reason) ?? []), ...names]);
-  }
-  const brokers = sinkUrls.filter(isBrokerUrl).map((url) => new URL(url).searchParams);
-  const inUrl = IGNORED_BROKER_SETTINGS.filter((key) => brokers.some((settings) => settings.has(key)));
-  if (inUrl.length > 0) namesByReason.set("size of frames and number of channels are the broker's, and the login is by user and password", inUrl);
-  return [...namesByReason].map(([reason, names]) => `${names.join(", ")} ${names.length === 1 ? "has" : "have"} no effect: ${reason}`);
 }
 
 function fail(problems: readonly Problem[]): never {

@@ -1,4 +1,3 @@
-import assert from "node:assert/strict";
 import { type Contract, DATA_TYPES } from "../model.ts";
 import { Condition } from "../rabbitmq/condition.ts";
 import type { RabbitConfig } from "../rabbitmq/config.ts";
@@ -6,13 +5,10 @@ import { Link } from "../rabbitmq/link.ts";
 import type { ConsumerName } from "../rabbitmq/topology.ts";
 import { DeadLetters } from "./dead-letters.ts";
 import type { ConsumeEvents } from "./events.ts";
+import { prefetchOf } from "./prefetch.ts";
 import { QueueReader } from "./reader.ts";
 import type { BatchTarget } from "./target.ts";
 
-const PREFETCH_MIN = 200;
-/** What the protocol can say. */
-const PREFETCH_MAX = 65_535;
-export const BATCH_SIZE_MAX = Math.floor(PREFETCH_MAX / 2);
 const DEPTH_PERIOD_MS = 10_000;
 
 /** What is consumed, and how. */
@@ -30,13 +26,6 @@ export interface ConsumerOptions {
 export interface Ending {
   readonly stopping: AbortSignal;
   readonly signal: AbortSignal;
-}
-
-/** Messages that a queue may have unacknowledged: one batch that is being committed, and one that gathers. */
-export function prefetchOf(batchSize: number): number {
-  const prefetch = Math.max(PREFETCH_MIN, 2 * batchSize);
-  assert(batchSize >= 1 && prefetch >= 2 * batchSize && prefetch <= PREFETCH_MAX, `no prefetch for batches of ${batchSize}`);
-  return prefetch;
 }
 
 /**

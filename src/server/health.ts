@@ -1,7 +1,7 @@
-import { hideSecrets } from "../config/secrets.ts";
 import type { ServiceView } from "../discogs/service-view.ts";
 import { DATA_TYPES } from "../model.ts";
 import { type Answer, json, refusal } from "./answer.ts";
+import { oneLine } from "./shown.ts";
 
 /** The name under which upstream's extractor answers in both generations; whoever looks for it finds it. */
 const SERVICE = "rust-extractor";
@@ -63,9 +63,4 @@ export const NOT_FOUND = refusal(404, "there is no such path; try /health, /read
 
 function total(progress: ServiceView["progress"]): number {
   return DATA_TYPES.reduce((sum, type) => sum + progress[type], 0);
-}
-
-/** The last line of defence: whoever writes these texts keeps secrets out of them. */
-function oneLine(text: string): string {
-  return text.replace(/\s*\n\s*/g, " ").replace(/[a-z][a-z0-9+.-]*:\/\/\S+/gi, hideSecrets);
 }

@@ -11,6 +11,7 @@ export const LABELS = {
   result: ["started", "already_running"],
   path: ["/health", "/ready", "/metrics", "/trigger", "other"],
   answer: ["2xx", "4xx", "5xx"],
+  fate: ["inserted", "updated", "unchanged"],
   contract: CONTRACTS,
   version: null,
   node: null,
@@ -37,7 +38,7 @@ function gauge<const N extends string, const L extends readonly LabelName[]>(nam
   return { kind: "gauge", name, labels, help, late: when === "once known" } as const satisfies Metric;
 }
 
-/** Every metric of ours. Names and labels are API: alert rules and dashboards hold them. */
+/** Every metric of the extractor. Names and labels are API: alert rules and dashboards hold them. */
 export const METRICS = {
   info: gauge("deadwax_build_info", ["version", "contract", "node"], "Always 1: which deadwax runs, in which contract, on which Node.js.", "once known"),
 
@@ -86,4 +87,37 @@ export const METRICS = {
   evicted: counter("deadwax_http_connections_evicted_total", [], "HTTP connections closed to make room for newer ones."),
 } as const;
 
-export type MetricKey = keyof typeof METRICS;
+/** Every metric of a consumer such as `deadwax table`; what is of the process and its port is the extractor's too. */
+export const CONSUMER_METRICS = {
+  info: METRICS.info,
+
+  messagesReceived: counter("deadwax_messages_received_total", ["type"], "Messages that came from the queues; one that comes again counts again."),
+  messagesRedelivered: counter("deadwax_messages_redelivered_total", ["type"], "Of the messages received: those that had been given out before."),
+  commits: counter("deadwax_commits_total", ["type"], "Batches that were committed."),
+  recordsCommitted: counter("deadwax_records_committed_total", ["type"], "Records of those batches; each is acknowledged then."),
+  rows: counter("deadwax_rows_total", ["type", "fate"], "Rows of the records committed: new ones, changed ones and those that were left as they were."),
+  rowsPurged: counter("deadwax_rows_purged_total", ["type"], "Rows deleted since a complete version no longer has their records."),
+  deadLetters: counter("deadwax_dead_letters_total", ["type"], "Messages given to the dead letters."),
+  queueMessages: gauge("deadwax_queue_messages", ["type"], "Messages that wait in a queue and were not given out.", "once known"),
+  sinceMessage: gauge("deadwax_since_last_message_seconds", ["type"], "Time since the last message of a type.", "once known"),
+  consumerStalled: gauge(
+    "deadwax_consumer_stalled",
+    ["type"],
+    "1 while a type whose file is not complete has had no message for too long, two minutes if not told otherwise.",
+  ),
+  subscribed: gauge("deadwax_subscribed", ["type"], "1 while a queue is consumed."),
+  brokerConnected: gauge("deadwax_broker_connected", [], "1 while the connection to the broker stands."),
+  brokerReconnects: counter("deadwax_broker_reconnect_attempts_total", [], "Attempts to connect to the broker again."),
+  targetAvailable: gauge("deadwax_target_available", [], "1 while the database takes records, 0 while one of its tables does not."),
+  targetFailures: counter("deadwax_target_failures_total", ["type"], "Commits that failed and were tried again."),
+
+  errors: METRICS.errors,
+  requests: METRICS.requests,
+  connections: METRICS.connections,
+  evicted: METRICS.evicted,
+} as const;
+
+export const ALL_METRICS = { ...METRICS, ...CONSUMER_METRICS } as const;
+export type MetricKey = keyof typeof ALL_METRICS;
+/** The metrics of one kind of process. */
+export type MetricTable = { readonly [K in MetricKey]?: (typeof ALL_METRICS)[K] };

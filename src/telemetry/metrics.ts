@@ -1,15 +1,15 @@
 import { Counter, collectDefaultMetrics, Gauge, Registry } from "prom-client";
-import { LABELS, type LabelName, type LabelValue, METRICS, type MetricKey } from "./metric-names.ts";
+import { ALL_METRICS, LABELS, type LabelName, type LabelValue, METRICS, type MetricKey, type MetricTable } from "./metric-names.ts";
 
 /** Gauges of Node that Prometheus finds fault with: they are named like counters. */
 const MISNAMED = ["nodejs_active_resources_total", "nodejs_active_handles_total", "nodejs_active_requests_total"];
 
-type KeyOf<Kind> = { [K in MetricKey]: (typeof METRICS)[K]["kind"] extends Kind ? K : never }[MetricKey];
+type KeyOf<Kind> = { [K in MetricKey]: (typeof ALL_METRICS)[K]["kind"] extends Kind ? K : never }[MetricKey];
 export type CounterKey = KeyOf<"counter">;
 export type GaugeKey = KeyOf<"gauge">;
 
 /** Values for the labels of one metric. */
-export type Labels<K extends MetricKey> = { readonly [L in (typeof METRICS)[K]["labels"][number]]: LabelValue<L> };
+export type Labels<K extends MetricKey> = { readonly [L in (typeof ALL_METRICS)[K]["labels"][number]]: LabelValue<L> };
 
 /** The numbers of one process, and of its Node, as Prometheus reads them. One instance, one registry. */
 export class Metrics {
@@ -18,8 +18,9 @@ export class Metrics {
   readonly #gauges = new Map<MetricKey, Gauge>();
   readonly #refreshers: (() => void)[] = [];
 
-  constructor() {
-    for (const key of Object.keys(METRICS) as MetricKey[]) this.#register(key);
+  /** `table`: those of the process; what is counted beside them counts for nothing. */
+  constructor(table: MetricTable = METRICS) {
+    for (const key of Object.keys(table) as MetricKey[]) this.#register(key);
     collectDefaultMetrics({ register: this.#registry });
     for (const name of MISNAMED) this.#registry.removeSingleMetric(name);
   }
@@ -43,7 +44,7 @@ export class Metrics {
   }
 
   /** Of a state that one of several values names: 1 for that, 0 for the others. */
-  choose<K extends GaugeKey>(key: K, label: (typeof METRICS)[K]["labels"][number] & LabelName, chosen: string): void {
+  choose<K extends GaugeKey>(key: K, label: (typeof ALL_METRICS)[K]["labels"][number] & LabelName, chosen: string): void {
     for (const value of LABELS[label] ?? []) this.#gauges.get(key)?.set({ [label]: value }, value === chosen ? 1 : 0);
   }
 
@@ -60,7 +61,7 @@ export class Metrics {
 
   /** Series whose labels are known beforehand start at 0, or a first increase from nothing would be no increase to Prometheus. */
   #register(key: MetricKey): void {
-    const { kind, name, labels, help, late } = METRICS[key];
+    const { kind, name, labels, help, late } = ALL_METRICS[key];
     const options = { name, help, labelNames: [...labels], registers: [this.#registry] };
     if (kind === "counter") {
       const counter = new Counter(options);

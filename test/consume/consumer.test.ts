@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { BATCH_SIZE_MAX, prefetchOf } from "../../src/consume/consumer.ts";
+import { BATCH_SIZE_MAX, prefetchOf } from "../../src/consume/prefetch.ts";
 import { CONTRACTS, type Contract, DATA_TYPES } from "../../src/model.ts";
 import { sharedBroker, VirtualHost } from "../services/virtual-host.ts";
 import { until } from "../sink/sink-events.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { prefetchOf } from "../../src/consume/consumer.ts";
+import { prefetchOf } from "../../src/consume/prefetch.ts";
 import { DATA_TYPES } from "../../src/model.ts";
 import { Broker } from "../services/rabbitmq.ts";
 import { VirtualHost } from "../services/virtual-host.ts";

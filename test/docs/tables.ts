@@ -1,13 +1,15 @@
 import { readFileSync } from "node:fs";
 import { EXIT_CODES } from "../../src/commands/exit-codes.ts";
 import { GENERATE_OPTIONS } from "../../src/commands/generate.ts";
-import { ACCEPTED_AND_IGNORED } from "../../src/config/ignored.ts";
+import { ACCEPTED_AND_IGNORED, type Ignored, TABLE_ACCEPTED_AND_IGNORED } from "../../src/config/ignored.ts";
 import { fileVariable, flagOf, type OptionTable, variablesOf } from "../../src/config/option.ts";
 import { OPTIONS } from "../../src/config/options.ts";
 import { POSTGRES_BATCH_OPTIONS, POSTGRES_OPTIONS } from "../../src/config/postgres-options.ts";
 import { SERVE_OPTIONS } from "../../src/config/serve-options.ts";
 import { FILE_KEYS } from "../../src/config/settings-file.ts";
+import { TABLE_OPTIONS } from "../../src/config/table-options.ts";
 import { ERROR_CODES } from "../../src/errors.ts";
+import { CONSUMER_METRICS, METRICS } from "../../src/telemetry/metric-names.ts";
 import { metricsTable } from "./metrics-table.ts";
 
 /** The tables of the README as the code has them, by the name that stands before each. */
@@ -17,12 +19,15 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   postgres: () => variables(POSTGRES_OPTIONS),
   "postgres batches": () => variables(POSTGRES_BATCH_OPTIONS),
   "settings file": settingsFile,
-  ignored,
+  ignored: () => ignored(ACCEPTED_AND_IGNORED),
+  table: () => optionsOf(TABLE_OPTIONS),
+  "ignored by table": () => ignored(TABLE_ACCEPTED_AND_IGNORED),
+  "metrics of table": () => metricsTable(CONSUMER_METRICS),
   generate,
   errors,
   exits,
   rejects,
-  metrics: metricsTable,
+  metrics: () => metricsTable(METRICS),
 };
 
 function optionsOf(options: OptionTable): string {
@@ -55,8 +60,8 @@ function settingsFile(): string {
   return table(["Key", "As the variable"], rows);
 }
 
-function ignored(): string {
-  const rows = ACCEPTED_AND_IGNORED.map(({ variable, key, reason }) => [variable === null ? "" : code(variable), key === null ? "" : code(key), reason]);
+function ignored(list: readonly Ignored[]): string {
+  const rows = list.map(({ variable, key, reason }) => [variable === null ? "" : code(variable), key === null ? "" : code(key), reason]);
   return table(["Variable", "Key of the file", "Why it has no effect"], rows);
 }
 

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ServiceBoard } from "../../src/discogs/service-board.ts";
 import { DumpError } from "../../src/errors.ts";
-import { type RunningServer, startServer } from "../../src/server/server.ts";
+import type { RunningServer } from "../../src/server/http.ts";
+import { startServer } from "../../src/server/server.ts";
 import type { SinkEvents } from "../../src/sink/sink.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { Telemetry } from "../../src/telemetry.ts";

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { DumpError } from "../../src/errors.ts";
-import { METRICS, type MetricKey } from "../../src/telemetry/metric-names.ts";
+import { ALL_METRICS, METRICS, type MetricKey } from "../../src/telemetry/metric-names.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { Telemetry } from "../../src/telemetry.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -36,7 +36,7 @@ beforeEach(() => {
 /** The samples of the metric whose value is not 0. */
 async function shown(key: MetricKey): Promise<Record<string, number>> {
   const all = samples(await metrics.render());
-  return Object.fromEntries([...all].filter(([series, value]) => series.replace(/\{.*/, "") === METRICS[key].name && value !== 0));
+  return Object.fromEntries([...all].filter(([series, value]) => series.replace(/\{.*/, "") === ALL_METRICS[key].name && value !== 0));
 }
 
 describe("counts", () => {

@@ -1,6 +1,7 @@
 import { request } from "node:http";
 import { connect, type Socket } from "node:net";
-import { type RunningServer, type ServerOptions, startServer } from "../../../src/server/server.ts";
+import type { RunningServer } from "../../../src/server/http.ts";
+import { type ServerOptions, startServer } from "../../../src/server/server.ts";
 import { Metrics } from "../../../src/telemetry/metrics.ts";
 import { Telemetry } from "../../../src/telemetry.ts";
 import { FakeView } from "./fake-view.ts";
