@@ -28,7 +28,7 @@ import type { Telemetry } from "./telemetry.ts";
 const BREAK_OFF_TIMEOUT_MS = 2_000;
 
 /** Under the names of upstream's programs we are what they are. */
-const PROGRAMS: Readonly<Record<string, string>> = { extractor: "serve", rustextractor: "serve", tableinator: "table" };
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = { extractor: ["serve"], rustextractor: ["serve"], tableinator: ["table", "--migrate"] };
 
 /** Flags with their abbreviations. */
 type Typed<F> = F & { readonly quiet?: boolean; readonly verbose?: boolean };
@@ -75,7 +75,7 @@ function commandLine(argv: readonly string[]): string[] {
   if (first === "--version" || first === "-V") return ["version", ...rest];
   const name = basename(process.argv[1] ?? "");
   const command = Object.hasOwn(PROGRAMS, name) ? PROGRAMS[name] : undefined;
-  return command === undefined ? [...argv] : [command, ...argv];
+  return [...(command ?? []), ...argv];
 }
 
 function buildProgram(finish: (code: number) => void): Command {

@@ -8,7 +8,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { Postgres } from "../../test/services/postgres.ts";
+import { Broker } from "../../test/services/rabbitmq.ts";
 import { runTimed } from "../src/timed-process.ts";
+import { tableFromQueue } from "./table.ts";
 
 const USAGE = `usage: npm run bench:postgres -- [options]
   --records <N>   releases that are generated and stored (default: 60000)
@@ -43,6 +45,7 @@ interface Figures {
 
 interface Setting {
   readonly server: Postgres;
+  readonly broker: Broker;
   readonly folder: string;
   readonly records: number;
   readonly upserts: number;
@@ -118,6 +121,18 @@ async function upsert({ server, folder, upserts }: Setting): Promise<Figures> {
   return { records, seconds, cpuSeconds };
 }
 
+/** The records by way of a broker and the table writer. */
+async function fromQueue(setting: Setting, content: string): Promise<Figures> {
+  const { server, broker, folder, records } = setting;
+  const { name, url } = await freshDatabase(server);
+  await migrate(url);
+  const state = mkdtempSync(join(folder, "state-"));
+  const figures = await tableFromQueue({ server, broker, cli: CLI, dump: dump(folder, VERSION), state, records }, name);
+  if ((await contentOf(server, name)) !== content) throw new Error("deadwax table has stored something else");
+  await server.query("postgres", `DROP DATABASE ${name} WITH (FORCE)`);
+  return { ...figures, cpuSeconds: Number.NaN };
+}
+
 function middle(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
@@ -141,11 +156,19 @@ async function main(): Promise<void> {
   if (![records, upserts, rounds].every((count) => Number.isSafeInteger(count) && count > 0)) throw new Error(`give whole numbers\n${USAGE}`);
   const folder = mkdtempSync(join(tmpdir(), "deadwax-bench-postgres-"));
   const server = await Postgres.start("15"); // the one that compresses with lz4, and brings psql
+  const broker = await Broker.start();
   try {
     await server.stop();
     await server.restart({ fsync: "on", max_wal_size: "4GB", shared_buffers: "512MB" });
-    const setting = await prepare(server, folder, records, upserts);
-    const ways: Record<"first" | "copy" | "upsert" | "unchanged" | "nothing", Figures[]> = { first: [], copy: [], upsert: [], unchanged: [], nothing: [] };
+    const setting = await prepare({ server, broker, folder, records, upserts });
+    const ways: Record<"first" | "copy" | "upsert" | "unchanged" | "nothing" | "queue", Figures[]> = {
+      first: [],
+      copy: [],
+      upsert: [],
+      unchanged: [],
+      nothing: [],
+      queue: [],
+    };
     for (let round = 0; round < rounds; round += 1) {
       const { first, unchanged, content, rowsFile } = await loadTwice(setting);
       ways.first.push(first);
@@ -153,11 +176,13 @@ async function main(): Promise<void> {
       ways.unchanged.push(unchanged);
       ways.nothing.push(await extract(folder, NEXT, "null:"));
       ways.upsert.push(await upsert(setting));
+      ways.queue.push(await fromQueue(setting, content));
       console.error(`round ${round + 1}: ${JSON.stringify(Object.fromEntries(Object.entries(ways).map(([way, all]) => [way, all.at(-1)])))}`);
     }
     report(ways, records, rounds, values.json);
   } finally {
     await server[Symbol.asyncDispose]();
+    await broker[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
   }
 }
@@ -172,6 +197,7 @@ function report(ways: Record<string, Figures[]>, records: number, rounds: number
     upsert: "upstream's way",
     unchanged: "deadwax, unchanged dump",
     nothing: "deadwax into null:",
+    queue: "deadwax table, from the queue",
   };
   for (const [way, all] of Object.entries(ways)) {
     const speeds = all.map((one) => Math.round(speed(one))).sort((a, b) => a - b);
@@ -184,21 +210,26 @@ function report(ways: Record<string, Figures[]>, records: number, rounds: number
   console.log("");
   judge("first load at least 5 times upstream's way", `${toUpstream.toFixed(1)} times`, toUpstream >= 5);
   judge("first load within 1.5 times plain COPY", `${toCopy.toFixed(2)} times its time`, toCopy <= 1.5);
+  const fromQueue = middle((ways["queue"] ?? []).map(speed));
+  judge("deadwax table above 5,000 records/s", String(Math.round(fromQueue)), fromQueue > 5000);
   judge("unchanged dump at half of the speed of null:", `${(toNothing * 100).toFixed(0)} %`, toNothing >= 0.5);
-  console.log("\nEvery way's table held every record; deadwax's and psql's were equal byte for byte, and the unchanged dump touched no row.");
+  console.log(
+    "\nEvery way's table held every record; deadwax's, the table writer's and psql's were equal byte for byte, and the unchanged dump touched no row.",
+  );
   const medians = Object.fromEntries(Object.entries(ways).map(([way, all]) => [way, Math.round(middle(all.map(speed)))]));
   const kept = { records, rounds, recordsPerSecond: medians, timesUpstream: toUpstream, timesPlainCopy: toCopy, unchangedShareOfNull: toNothing };
   if (json !== undefined) writeFileSync(json, JSON.stringify(kept));
 }
 
 /** A dump, the same one under the next date and compressed otherwise, and its bodies for upstream's way. */
-async function prepare(server: Postgres, folder: string, records: number, upserts: number): Promise<Setting> {
+async function prepare(setting: Setting): Promise<Setting> {
+  const { folder, records } = setting;
   const others = ["--artists", "1", "--labels", "1", "--masters", "1"];
   await runTimed([process.execPath, CLI, "generate", "--releases", String(records), ...others, "--seed", VERSION, "--version", VERSION, "--out", folder]);
   writeFileSync(dump(folder, NEXT), gzipSync(gunzipSync(readFileSync(dump(folder, VERSION))), { level: 5 }));
   const bodies = join(folder, "bodies");
   await runTimed([process.execPath, CLI, "extract", dump(folder, VERSION), "--sink", `file:${bodies}`, "--state", bodies]);
-  return { server, folder, records, upserts };
+  return setting;
 }
 
 try {

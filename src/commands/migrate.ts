@@ -10,7 +10,7 @@ export async function runMigrate(url: string | undefined, flags: MigrateFlags, {
   const { postgres: config, isJson } = resolveMigrateConfig({ url, flags });
   const { dryRun = false, indexes = false } = flags;
   const events = isJson ? jsonEvents(stdout, dryRun) : textEvents(stdout, dryRun);
-  const report = await migrate({ config, version: await productVersion(), dryRun, indexes, events });
+  const report = await migrate({ config, version: await productVersion(), dryRun, indexes: indexes ? "all" : "filled", events });
   if (isJson) stdout.write(`${JSON.stringify({ database: config.name, dryRun, ...report })}\n`);
   else stdout.write(`${dryRun ? "" : "✅ "}${config.name}: ${summary(report, dryRun)}\n`);
   return EXIT_CODES.done.exit;

@@ -31,12 +31,13 @@ async function table(config: TableConfig, { stdout, listen, writeTables }: Comma
   const { logLevel: level, logFile: file, output, healthHost: host, healthPort: port, contract, batchSize, stallSeconds, drainTimeoutMs } = config;
   const format = output ?? logFormatFor(stdout);
   using telemetry = new Telemetry({ level, format, file, output: stdout, bar: false, metrics, stallAfterMs: stallSeconds * 1000 });
-  telemetry.consumer.started({ name: SERVICE, version: await productVersion(), contract, batchSize });
+  const version = await productVersion();
+  telemetry.consumer.started({ name: SERVICE, version, contract, batchSize });
   for (const warning of config.warnings) telemetry.warned(warning);
   const board = new ConsumerBoard(SERVICE, telemetry);
   using stop = listen(drainTimeoutMs, telemetry);
   await using _server = await startConsumerServer({ host, port }, board, metrics, telemetry.server);
-  await writeTables(config, { board, telemetry, stopping: stop.stopping, signal: stop.signal });
+  await writeTables(config, { board, telemetry, stopping: stop.stopping, signal: stop.signal, productVersion: version });
   telemetry.consumer.stopped(SERVICE);
   return EXIT_CODES.done.exit;
 }

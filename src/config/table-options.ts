@@ -3,7 +3,7 @@ import { BROKER_OPTIONS } from "./broker-options.ts";
 import type { OptionTable } from "./option.ts";
 import { POSTGRES_BATCH_OPTIONS, POSTGRES_OPTIONS } from "./postgres-options.ts";
 import { SERVE_OPTIONS } from "./serve-options.ts";
-import { word } from "./units.ts";
+import { flag, word } from "./units.ts";
 
 const { amqpConnection, rabbitmqUsername, rabbitmqPassword, rabbitmqHost, rabbitmqPort, exchangePrefix, queueType, caFile } = BROKER_OPTIONS;
 const { contract, healthHost, healthPort, logLevel, logFile, output, startupDelaySeconds, stallSeconds, drainTimeoutMs } = SERVE_OPTIONS;
@@ -50,6 +50,14 @@ export const TABLE_OPTIONS = {
     fallback: "0.01",
     unit: null,
     meaning: "the largest share of a table that may go at once",
+  },
+
+  migrate: {
+    argument: null,
+    schema: flag,
+    fallback: "false",
+    unit: null,
+    meaning: "make the tables, or bring them up to date, before anything is consumed, as deadwax migrate does; so does whatever runs as tableinator",
   },
 
   healthHost,

@@ -24,7 +24,9 @@ export type TableFlags = FlagsOf<TableTable>;
 
 /** Resolved, checked and frozen settings of the table writer. */
 export interface TableConfig
-  extends Readonly<Pick<Values, "healthHost" | "healthPort" | "logLevel" | "logFile" | "output" | "startupDelaySeconds" | "stallSeconds" | "drainTimeoutMs">> {
+  extends Readonly<
+    Pick<Values, "healthHost" | "healthPort" | "logLevel" | "logFile" | "output" | "startupDelaySeconds" | "stallSeconds" | "drainTimeoutMs" | "migrate">
+  > {
   readonly contract: Contract;
   readonly broker: RabbitConfig;
   readonly postgres: PostgresConfig;
@@ -45,9 +47,9 @@ export function composeTableConfig(flags: TableFlags, env: NodeJS.ProcessEnv, un
   const problems = [...resolved.problems, ...[...unknown, ...faults, ...(missing === null ? [] : [missing])].map((text) => ({ text, isUsage: false }))];
   if (problems.length > 0 || contract === null || contract instanceof Fault || broker === null || broker instanceof Fault) return fail(problems);
   const { values } = resolved;
-  const { healthHost, healthPort, logLevel, logFile, output, startupDelaySeconds, stallSeconds, drainTimeoutMs } = values;
+  const { healthHost, healthPort, logLevel, logFile, output, startupDelaySeconds, stallSeconds, drainTimeoutMs, migrate } = values;
   return Object.freeze({
-    ...{ healthHost, healthPort, logLevel, output, startupDelaySeconds, stallSeconds, drainTimeoutMs },
+    ...{ healthHost, healthPort, logLevel, output, startupDelaySeconds, stallSeconds, drainTimeoutMs, migrate },
     logFile: logFile === null ? null : logFileOf(logFile, LOG_FILE_NAME),
     contract: contract.value,
     broker: refused(() => parseAmqpUrl(broker, "broker")),

@@ -22,8 +22,8 @@ export interface MigrateRequest {
   readonly version: string;
   /** Only tell; nothing is changed. */
   readonly dryRun: boolean;
-  /** Build the indexes of empty tables too, which otherwise wait for the first load. */
-  readonly indexes: boolean;
+  /** Whose indexes are built: those of empty tables usually wait for the first load. */
+  readonly indexes: "none" | "filled" | "all";
   readonly events: MigrateEvents;
 }
 
@@ -121,7 +121,7 @@ async function plan(client: PostgresClient, request: MigrateRequest): Promise<Mi
   for (const migration of pending) events.applied(migration.name);
   let indexes = 0;
   for (const dataType of DATA_TYPES) {
-    const isWanted = isAsked || ((await hasTable(client, schema, dataType)) && (await wantsIndexes(client, dataType, request)));
+    const isWanted = isAsked === "all" || ((await hasTable(client, schema, dataType)) && (await wantsIndexes(client, dataType, request)));
     const missing = isWanted ? await missingIndexes(client, schema, dataType) : [];
     for (const index of missing) events.built(index.name, 0);
     indexes += missing.length;
@@ -135,13 +135,13 @@ async function planAnew({ config, events, indexes: isAsked }: MigrateRequest): P
   events.created("database", config.database);
   if (config.schema !== "public") events.created("schema", config.schema);
   for (const { name } of known) events.applied(name);
-  const indexes = isAsked ? (await Promise.all(DATA_TYPES.map(readIndexes))).flat() : [];
+  const indexes = isAsked === "all" ? (await Promise.all(DATA_TYPES.map(readIndexes))).flat() : [];
   for (const { name } of indexes) events.built(name, 0);
   return { migration: known.length, applied: known.length, indexes: indexes.length };
 }
 
 async function wantsIndexes(client: PostgresClient, dataType: DataType, { config, indexes }: MigrateRequest): Promise<boolean> {
-  if (indexes) return true;
+  if (indexes !== "filled") return indexes === "all";
   const { rows } = await client.query<{ filled: boolean }>(`SELECT EXISTS (SELECT FROM ${quoteName(config.schema)}.${quoteName(dataType)}) AS filled`);
   return rows[0]?.filled === true;
 }

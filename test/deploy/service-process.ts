@@ -13,7 +13,9 @@ export interface Places {
   readonly folder: string;
   /** The port of the broker that the file calls `rabbitmq:5672`. */
   readonly brokerPort: number;
-  /** A free port for the service's 8000. */
+  /** The port of the database that the file calls `postgres:5432`, if it names one. */
+  readonly postgresPort?: number;
+  /** A free port for the service's 8000, or 8002. */
   readonly port: number;
   /** More variables. */
   readonly env: Readonly<Record<string, string>>;
@@ -21,7 +23,8 @@ export interface Places {
 
 const BROKER = "rabbitmq";
 const BROKER_PORT = 5672;
-const HTTP_PORT = 8000;
+const POSTGRES = /^postgres(:5432)?$/;
+const HTTP_PORT = /:800[02]\//g;
 
 /**
  * A service of a compose file as a process: its command by the image's entry point, its environment, its health check, with the paths,
@@ -58,7 +61,7 @@ export class ServiceProcess {
   async healthy(): Promise<number> {
     const check = this.#service.healthcheck;
     if (check === undefined) throw new Error("the service has no health check");
-    const [kind, program = "", ...args] = check.test.map((word) => word.replaceAll(`:${HTTP_PORT}/`, `:${this.#places.port}/`));
+    const [kind, program = "", ...args] = check.test.map((word) => word.replace(HTTP_PORT, `:${this.#places.port}/`));
     const started = performance.now();
     const giveUp = started + seconds(check.start_period) * 1000;
     for (;;) {
@@ -83,10 +86,11 @@ export class ServiceProcess {
   }
 
   #environment(): NodeJS.ProcessEnv {
-    const { folder, brokerPort, port, env } = this.#places;
+    const { folder, brokerPort, postgresPort, port, env } = this.#places;
     const here = (name: string, value: string) => {
       if (name === "RABBITMQ_HOST") return "127.0.0.1";
       if (name === "RABBITMQ_PORT") return String(brokerPort);
+      if (POSTGRES.test(value)) return `127.0.0.1:${postgresPort}`;
       const text = value.replaceAll(`@${BROKER}:${BROKER_PORT}/`, `@127.0.0.1:${brokerPort}/`);
       return targetsOf(this.#service).some((target) => text === target || text.startsWith(`${target}/`)) ? join(folder, text) : text;
     };

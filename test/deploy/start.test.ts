@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { UpstreamConsumer } from "../service/upstream-consumer.ts";
+import { Postgres } from "../services/postgres.ts";
 import { freePort } from "../services/process.ts";
 import type { Broker } from "../services/rabbitmq.ts";
 import { ScriptedServer } from "../source/discogs/scripted-server.ts";
-import { makeDump } from "../system/support/dumps.ts";
+import { extract } from "../system/support/deadwax.ts";
+import { dumpPath, makeDump } from "../system/support/dumps.ts";
 import { portOf, startProjectBroker } from "./broker.ts";
 import { overlay, type Project, readCompose, serviceOf } from "./compose.ts";
 import { ServiceProcess } from "./service-process.ts";
@@ -25,6 +27,9 @@ const DEPLOYMENTS: readonly (readonly [string, Project, string, "topic" | "fanou
   ["the overlay of a topic project with its Rust profile", onTopic, "rustextractor", "topic"],
   ["the overlay of a fanout project", onFanout, "extractor-discogs", "fanout"],
 ];
+
+const tablesOf = (project: string) =>
+  overlay(readCompose(`test/deploy/projects/${project}.compose.yaml`), readCompose("deploy/discogsography-table.compose.yaml"));
 
 const folder = mkdtempSync(join(tmpdir(), "deadwax-deploy-"));
 const published = join(folder, "published");
@@ -62,4 +67,24 @@ describe("what the files start", () => {
     for (const type of TYPES) expect(consumer.tables.get(type)?.size, type).toBe(RECORDS);
     expect(consumer.duplicates).toBe(0);
   });
+
+  it.each(["topic", "fanout"] as const)(
+    "the overlay of a %s project's table writer: makes the tables, becomes healthy, fills them and stops",
+    async (contract) => {
+      const place = mkdtempSync(join(folder, "place-"));
+      await using database = await Postgres.start();
+      await database.query("postgres", "CREATE ROLE discogsography LOGIN CREATEDB");
+      const places = { folder: place, brokerPort: portOf(broker), postgresPort: database.port, port: await freePort(), env: { STARTUP_DELAY: "0" } };
+      const service = new ServiceProcess(serviceOf(tablesOf(contract), "tableinator"), places);
+      const stored = (type: string) => database.query<{ n: string }>("discogsography", `SELECT count(*) AS n FROM ${type}`).then(([row]) => Number(row?.n));
+      try {
+        await service.healthy();
+        const files = TYPES.map((type) => dumpPath(published, type));
+        await extract([...files, "--contract", contract, "--sink", broker.address.amqp, "--state", join(place, "state")]);
+        for (const type of TYPES) await expect.poll(() => stored(type), { timeout: ARRIVED_WITHIN_MS, message: service.output }).toBe(RECORDS);
+      } finally {
+        expect(await service.stop(), service.output).toBe(0);
+      }
+    },
+  );
 });

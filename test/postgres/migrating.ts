@@ -7,7 +7,13 @@ import type { Database } from "../services/database.ts";
 export async function migrated(url: string, request: { dryRun?: boolean; indexes?: boolean } = {}): Promise<MigrateReport & { lines: string[] }> {
   const lines: string[] = [];
   const { dryRun = false, indexes = false } = request;
-  const report = await migrate({ config: parsePostgresUrl(url), version: "0.0.0-test", dryRun, indexes, events: eventsInto(lines) });
+  const report = await migrate({
+    config: parsePostgresUrl(url),
+    version: "0.0.0-test",
+    dryRun,
+    indexes: indexes ? "all" : "filled",
+    events: eventsInto(lines),
+  });
   return { ...report, lines };
 }
 

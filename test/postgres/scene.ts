@@ -7,7 +7,7 @@ const QUIET = { waiting() {}, created() {}, applied() {}, building() {}, built()
 
 /** Makes the tables in the database, or the schema, of a URL. */
 export async function migrated(url: string): Promise<void> {
-  await migrate({ config: parsePostgresUrl(url), version: "0.0.0-test", dryRun: false, indexes: false, events: QUIET });
+  await migrate({ config: parsePostgresUrl(url), version: "0.0.0-test", dryRun: false, indexes: "filled", events: QUIET });
 }
 
 /** A database with tables, and a log of every row that is written to them. */
