@@ -20,7 +20,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   "postgres batches": () => variables(POSTGRES_BATCH_OPTIONS),
   "settings file": settingsFile,
   ignored: () => ignored(ACCEPTED_AND_IGNORED),
-  table: () => optionsOf(TABLE_OPTIONS),
+  table: () => optionsOf(tableOptions()),
   "ignored by table": () => ignored(TABLE_ACCEPTED_AND_IGNORED),
   "metrics of table": () => metricsTable(CONSUMER_METRICS),
   generate,
@@ -29,6 +29,12 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   rejects,
   metrics: () => metricsTable(METRICS),
 };
+
+/** Those of its own: where the database is, and how large batches are, stand in tables of their own. */
+function tableOptions(): OptionTable {
+  const elsewhere = { ...POSTGRES_OPTIONS, ...POSTGRES_BATCH_OPTIONS };
+  return Object.fromEntries(Object.entries(TABLE_OPTIONS).filter(([key]) => !Object.hasOwn(elsewhere, key)));
+}
 
 function optionsOf(options: OptionTable): string {
   return table(["Flag", "Variable", "Default", "Meaning"], rowsOf(options));

@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { LABELS, METRICS } from "../../src/telemetry/metric-names.ts";
+import { CONSUMER_METRICS, LABELS, METRICS } from "../../src/telemetry/metric-names.ts";
 import { metricsTable } from "../docs/metrics-table.ts";
 
-const all = Object.values(METRICS);
+describe.each([
+  ["the extractor", METRICS],
+  ["consumers", CONSUMER_METRICS],
+] as const)("metrics of %s", (_, table) => {
+  const all = Object.values(table);
 
-describe("metrics", () => {
   it("have names of one form, each once", () => {
     for (const { name, kind } of all) expect(name).toMatch(kind === "counter" ? /^deadwax_[a-z_]+_total$/ : /^deadwax_[a-z_]+(?<!_total)$/);
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
@@ -15,7 +18,7 @@ describe("metrics", () => {
   });
 
   it("each have a row in the table, with their labels and one sentence", () => {
-    const rows = metricsTable().split("\n").slice(2);
+    const rows = metricsTable(table).split("\n").slice(2);
     expect(rows).toHaveLength(all.length);
     for (const row of rows) expect(row).toMatch(/^\| `deadwax_\w+(\{[\w, ]+\})?` \| (counter|gauge) \| [A-Z0-9].*\. \|$/);
   });
