@@ -12,6 +12,13 @@ export interface SessionEvents {
   unblocked(): void;
 }
 
+export interface SessionOptions {
+  /** Work that takes longer is told of. */
+  readonly slowMs?: number;
+  /** The server has answered before, on another connection: it is waited for as long as for one that was lost. */
+  readonly hasStood?: boolean;
+}
+
 /** What is done on a connection; `attempt` counts from 1. */
 type Work<T> = (client: PostgresClient, attempt: number) => Promise<T>;
 
@@ -33,12 +40,13 @@ export class Session implements AsyncDisposable {
   readonly #events: SessionEvents;
   readonly #slowMs: number;
   #client: PostgresClient | null = null;
-  #hasStood = false;
+  #hasStood: boolean;
   readonly #closing = new AbortController();
 
-  constructor(config: PostgresConfig, events: SessionEvents, slowMs: number = SLOW_MS) {
+  constructor(config: PostgresConfig, events: SessionEvents, { slowMs = SLOW_MS, hasStood = false }: SessionOptions = {}) {
     this.#config = config;
     this.#slowMs = slowMs;
+    this.#hasStood = hasStood;
     this.#events = events;
   }
 

@@ -22,7 +22,7 @@ test.each([
   ["work that takes long as a rule is not taken for a lock that somebody holds", true, []],
 ])("%s", async (_name, takesLong, told) => {
   const events = new RecordedEvents();
-  await using session = new Session(parsePostgresUrl(database.url), events, 100);
+  await using session = new Session(parsePostgresUrl(database.url), events, { slowMs: 100 });
   await session.run("sleeping", (client) => client.query("SELECT pg_sleep(0.5)"), NEVER, takesLong);
   expect(events.heard).toEqual(["connected", ...told]);
 });

@@ -336,6 +336,23 @@ test("a writer that is closed while it waits for the server ends at once, and st
   expect([await server.query("postgres", connections), await server.query(database.name, "SELECT * FROM artists")]).toEqual([[], []]);
 });
 
+test("a target that is opened while the server starts again waits for it", { timeout: 60_000 }, async () => {
+  await using server = await Postgres.start();
+  await using database = await Database.on(server.url);
+  await audit(database);
+  const events = new RecordedEvents();
+  await using sink = openSink(database.url, events);
+  await sink.check(NEVER);
+  await server.stop("immediate");
+  const opening = sink.open(TARGET, null, NEVER);
+  opening.catch(() => {}); // awaited below
+  await until(() => events.count("reconnecting") > 3);
+  await server.restart();
+  await using writer = await opening;
+  await writer.write(batchFrom(0, 10), NEVER);
+  expect(await writer.sync(NEVER)).toEqual({ records: 10 });
+});
+
 test("an abort ends the wait for a server that never answers", async () => {
   await using silent = createServer(() => {}).listen(0, "127.0.0.1");
   await once(silent, "listening");

@@ -26,6 +26,8 @@ export class PostgresSink implements Sink {
   readonly #config: PostgresConfig;
   readonly #events: SinkEvents;
   readonly #connections: Connections;
+  /** The server has answered: from then on every connection of the run waits for it. */
+  #hasStood = false;
   readonly #run = randomBytes(RUN_BYTES).toString("hex");
 
   constructor(config: PostgresConfig, events: SinkEvents) {
@@ -38,6 +40,7 @@ export class PostgresSink implements Sink {
   async check(signal: AbortSignal): Promise<void> {
     await using session = this.#session();
     await session.run("cannot be used", (client) => requireMigrated(client, this.#config.schema, this.name), signal);
+    this.#hasStood = true;
   }
 
   /** What was committed stands in the tables; rows that somebody has deleted since are theirs to miss. */
@@ -79,7 +82,7 @@ export class PostgresSink implements Sink {
   }
 
   #session(): Session {
-    return new Session(this.#config, this.#connections.next());
+    return new Session(this.#config, this.#connections.next(), { hasStood: this.#hasStood });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
