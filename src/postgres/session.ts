@@ -10,6 +10,8 @@ export interface SessionEvents {
   connected(): void;
   blocked(reason: string): void;
   unblocked(): void;
+  /** Nobody wants the connection any more, however it stands. */
+  closed?(): void;
 }
 
 export interface SessionOptions {
@@ -136,5 +138,6 @@ export class Session implements AsyncDisposable {
     const client = this.#client;
     this.#client = null;
     if (client !== null) await disconnect(client);
+    this.#events.closed?.();
   }
 }

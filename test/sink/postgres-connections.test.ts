@@ -23,3 +23,20 @@ test("a PostgreSQL sink is connected again once all of its connections are, and 
   other.unblocked();
   expect(events.count("unblocked")).toBe(1);
 });
+
+test("a connection that is closed while it is lost keeps a PostgreSQL sink from nothing", () => {
+  const events = new RecordedEvents();
+  const connections = new Connections(events);
+  const [one, other, third] = [connections.next(), connections.next(), connections.next()];
+  for (const connection of [one, other, third]) connection.connected();
+  for (const connection of [one, other, third]) connection.lost("terminated");
+  one.closed?.(); // its file has failed otherwise
+  expect(events.count("connected")).toBe(3);
+  other.connected();
+  expect(events.count("connected")).toBe(3);
+  third.closed?.();
+  expect(events.count("connected")).toBe(4);
+  other.lost("terminated");
+  other.closed?.();
+  expect(events.count("connected")).toBe(4); // none stands
+});

@@ -4,6 +4,7 @@ import type { SinkEvents } from "../sink.ts";
 /** What the sink tells of its connections together: it is connected once none is lost, and takes records again once none has to wait. */
 export class Connections {
   readonly #events: SinkEvents;
+  readonly #up = new Set<object>();
   readonly #lost = new Set<object>();
   readonly #blocked = new Set<object>();
 
@@ -17,6 +18,7 @@ export class Connections {
     const events = this.#events;
     return {
       lost: (reason) => {
+        this.#up.delete(own);
         this.#lost.add(own);
         events.lost(reason);
       },
@@ -25,6 +27,7 @@ export class Connections {
         events.reconnecting(reason, attempt, waitMs);
       },
       connected: () => {
+        this.#up.add(own);
         this.#lost.delete(own);
         if (this.#lost.size === 0) events.connected();
       },
@@ -35,6 +38,11 @@ export class Connections {
       unblocked: () => {
         this.#blocked.delete(own);
         if (this.#blocked.size === 0) events.unblocked();
+      },
+      closed: () => {
+        this.#up.delete(own);
+        const wasLost = this.#lost.delete(own);
+        if (wasLost && this.#lost.size === 0 && this.#up.size > 0) events.connected();
       },
     };
   }
