@@ -173,7 +173,7 @@ describe.each(POSTGRES_VERSIONS)("on PostgreSQL %s", (version) => {
     await using sink = openSink(url.href, events);
     await using writer = await sink.open(TARGET, null, NEVER);
     for (let round = 0; round < 5; round += 1) {
-      proxy.cutBehind("COMMIT");
+      proxy.cutBehind("COMMIT\0"); // the statement, and not the ON COMMIT of a staging table
       await writer.write(batchFrom(round * 250, 250), NEVER);
       await until(() => proxy.cuts > round);
     }
