@@ -34,19 +34,19 @@ export async function audit(database: Database): Promise<void> {
 }
 
 /** Committed writes by operation. */
-export async function writes(database: Database): Promise<Record<string, number>> {
+export async function writes(database: Pick<Database, "query">): Promise<Record<string, number>> {
   const rows = await database.query<{ operation: string; count: string }>("SELECT operation, count(*) FROM audit GROUP BY operation");
   return Object.fromEntries(rows.map(({ operation, count }) => [operation, Number(count)]));
 }
 
 /** Rows that were written more than once. */
-export async function writtenTwice(database: Database): Promise<string[]> {
+export async function writtenTwice(database: Pick<Database, "query">): Promise<string[]> {
   const rows = await database.query<{ data_id: string }>("SELECT data_id FROM audit GROUP BY data_type, data_id HAVING count(*) > 1 LIMIT 10");
   return rows.map(({ data_id }) => data_id);
 }
 
 /** Tables of a run that are still there: staging tables of any session. */
-export async function leftovers(database: Database): Promise<string[]> {
+export async function leftovers(database: Pick<Database, "query">): Promise<string[]> {
   const rows = await database.query<{ relname: string }>(
     "SELECT relname FROM pg_class WHERE relname LIKE 'deadwax_staging%' OR relname LIKE 'deadwax_vanished%'",
   );
