@@ -43,6 +43,7 @@ const BEGIN_AFRESH = `INSERT INTO deadwax_positions (version, data_type, contrac
 /** Nothing is moved that another run has taken over, or that stands elsewhere than we think. */
 const MOVE = `UPDATE deadwax_positions SET records = $6, fresh = $7, highest = $8, updated_at = now()
   WHERE version = $1 AND data_type = $2 AND contract = $3 AND run = $4 AND attempt = $5 AND records <= $6`;
+const IS_KNOWN = "SELECT FROM deadwax_positions WHERE version = $1 AND data_type = $2 AND contract = $3";
 const READ = `SELECT records FROM deadwax_positions
   WHERE version = $1 AND data_type = $2 AND contract = $3 AND run = $4 AND attempt = $5`;
 
@@ -73,6 +74,11 @@ export function takeOver(client: PostgresClient, key: PositionKey, run: string, 
 export async function move(client: PostgresClient, { key, run, attempt, records, fresh, highest }: Position): Promise<boolean> {
   const { rowCount } = await client.query(MOVE, [key.version, key.dataType, key.contract, run, attempt, records, fresh, highest]);
   return rowCount === 1;
+}
+
+/** Whether the database knows of the target at all; one that was made anew does not. */
+export async function isKnown(client: PostgresClient, { version, dataType, contract }: PositionKey): Promise<boolean> {
+  return (await client.query(IS_KNOWN, [version, dataType, contract])).rows.length > 0;
 }
 
 /** How many records the position says are stored, as long as it is still this run's. */

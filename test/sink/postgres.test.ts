@@ -245,6 +245,18 @@ test("what the database says counts, not what the state marker thinks", async ()
   expect(await idsOf(database)).toEqual(range(0, 120));
 });
 
+test("a target that was finished is not there any more once the database was made anew", async () => {
+  await using database = await auditedDatabase();
+  await load(database.url, range(0, 10));
+  await using sink = openSink(database.url);
+  const held = async () =>
+    await Promise.all([sink.holds(TARGET), sink.holds({ ...TARGET, version: "20260901" }), sink.holds({ ...TARGET, contract: "fanout" })]);
+  expect(await held()).toEqual([true, false, false]);
+  await database.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+  await migrated(database.url);
+  expect(await held()).toEqual([false, false, false]);
+});
+
 test("a position that the database does not hold is lost", async () => {
   await using database = await auditedDatabase();
   await using sink = openSink(database.url);

@@ -132,6 +132,20 @@ async function stored(server: Postgres, database: string): Promise<number> {
   return Number(row?.records);
 }
 
+test("a database that was made anew is filled again, whatever the state marker says", { timeout: 120_000 }, async () => {
+  const dump = join(folder.path, "anew");
+  await makeDump(dump, { releases: 500, seed: random.seed });
+  await using database = await auditedDatabase();
+  const args = ["extract", dumpPath(dump, "releases"), "--sink", database.url, "--state", join(dump, "state")];
+  expect((await deadwax(args)).code).toBe(0);
+  await database.query("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+  await audit(database);
+  const { code, stderr } = await deadwax(args);
+  expect(code).toBe(0);
+  expect(stderr).toContain("no longer holds its records");
+  expect(await writes(database)).toEqual({ INSERT: 500 });
+});
+
 test("the same records under the next date write nothing, and a version that lacks some takes exactly those away", {
   timeout: timeoutMs(180_000, 180_000),
 }, async () => {

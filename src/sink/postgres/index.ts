@@ -4,7 +4,7 @@ import { type PostgresConfig, parsePostgresUrl } from "../../postgres/config.ts"
 import { refusal } from "../../postgres/failures.ts";
 import { Loader } from "../../postgres/loader.ts";
 import { requireMigrated } from "../../postgres/migrations.ts";
-import { takeOver } from "../../postgres/position.ts";
+import { isKnown, takeOver } from "../../postgres/position.ts";
 import { purge } from "../../postgres/purge.ts";
 import { Session } from "../../postgres/session.ts";
 import type { Sink, SinkEvents, SinkWriter, Target, VersionEnd } from "../sink.ts";
@@ -43,9 +43,10 @@ export class PostgresSink implements Sink {
     this.#hasStood = true;
   }
 
-  /** What was committed stands in the tables; rows that somebody has deleted since are theirs to miss. */
-  async holds(): Promise<boolean> {
-    return true;
+  /** What was committed stands in the tables, unless the database was made anew; rows that somebody has deleted since are theirs to miss. */
+  async holds(target: Target): Promise<boolean> {
+    await using session = this.#session();
+    return await session.run("cannot be read", (client) => isKnown(client, keyOf(target)), new AbortController().signal);
   }
 
   /** With `purge=on`, deletes what the version no longer has. */
