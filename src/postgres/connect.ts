@@ -61,7 +61,7 @@ export async function disconnect(client: PostgresClient): Promise<void> {
 /** As a start option: a backslash keeps the server from splitting the value at a space. Extensions are usually in `public`. */
 function searchPath(schema: string): string {
   const names = schema === "public" ? ["public"] : [schema, "public"];
-  return names.map((name) => quoteName(name).replace(/[\\ ]/g, "\\$&")).join(",");
+  return names.map((name) => quoteName(name).replace(/[\\\s]/g, "\\$&")).join(",");
 }
 
 /** A name for SQL text, where no parameter can stand. */

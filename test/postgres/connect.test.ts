@@ -25,7 +25,7 @@ describe.each(POSTGRES_VERSIONS)("a connection to PostgreSQL %s", (version) => {
     expect(row?.server_version).toMatch(new RegExp(`^${version}\\.`));
   });
 
-  test.each(["public", 'Odd, name\\ "x" é'])("has the schema %s first on its search path", async (schema) => {
+  test.each(["public", 'Odd, name\\ "x" é', "Odd\t-c role=postgres"])("has the schema %s first on its search path", async (schema) => {
     if (schema !== "public") await database.query(`CREATE SCHEMA "${schema.replaceAll('"', '""')}"`);
     const client = await connect(parsePostgresUrl(database.with({ schema })));
     try {
