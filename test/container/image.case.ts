@@ -33,7 +33,7 @@ describe("the image", () => {
       User: "1000:1000",
       Entrypoint: ["extractor"],
       Cmd: [],
-      ports: ["8000/tcp"],
+      ports: ["8000/tcp", "8002/tcp"],
       volumes: ["/discogs-data"],
     });
     expect(Healthcheck).toEqual({
