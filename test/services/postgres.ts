@@ -16,14 +16,14 @@ const SUPERUSER = "postgres";
 export class Postgres implements AsyncDisposable {
   readonly version: PostgresVersion;
   readonly port: number;
-  readonly #dir: string;
+  readonly dir: string;
   readonly #program: string;
   #running: RunningServer | null = null;
 
   private constructor(version: PostgresVersion, port: number, dir: string, program: string) {
     this.version = version;
     this.port = port;
-    this.#dir = dir;
+    this.dir = dir;
     this.#program = program;
   }
 
@@ -62,8 +62,8 @@ export class Postgres implements AsyncDisposable {
       await this.query("postgres", "SELECT 1");
       return true;
     };
-    const argv = [...asPostgres(), this.#program, "-D", `${this.#dir}/data`, "-p", `${this.port}`, ...flags];
-    this.#running = await start({ dir: this.#dir, argv, ready, stopSignal: "SIGINT" }); // fast; SIGTERM would wait for every client
+    const argv = [...asPostgres(), this.#program, "-D", `${this.dir}/data`, "-p", `${this.port}`, ...flags];
+    this.#running = await start({ dir: this.dir, argv, ready, stopSignal: "SIGINT" }); // fast; SIGTERM would wait for every client
   }
 
   /** Ends it as an administrator would: `immediate` is a crash of all its processes, with recovery at the next start. */
@@ -99,7 +99,7 @@ export class Postgres implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.crash();
-    rmSync(this.#dir, { recursive: true, force: true });
+    rmSync(this.dir, { recursive: true, force: true });
   }
 }
 
