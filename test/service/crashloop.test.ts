@@ -42,8 +42,10 @@ test(`${KILLS} kills of the service: nothing is lost, and what comes again stays
   const { report: oracle } = await extract([...TYPES.map((type) => dumpPath(installation.published, type)), "--sink", "null:"]);
   const xmlBytes = Object.values(manifest.types).reduce((sum, { xmlBytes }) => sum + xmlBytes, 0);
   // A piece closes behind the record that fills it, so each half of an interval is rounded up by at most one.
-  const roundedUp = TYPES.map((type) => (2 * CHUNK_BYTES * SIZES[type]) / manifest.types[type].xmlBytes);
-  const bound = Math.ceil(WINDOW + THREADS * (INTERVAL + Math.max(...roundedUp)));
+  const roundedUp = (type: keyof typeof SIZES) => (2 * CHUNK_BYTES * SIZES[type]) / manifest.types[type].xmlBytes;
+  // Never more than the file has; of several files in progress those with the most.
+  const intervals = TYPES.map((type) => Math.min(SIZES[type], INTERVAL + Math.ceil(roundedUp(type)))).sort((a, b) => b - a);
+  const bound = WINDOW + intervals.slice(0, THREADS).reduce((sum, records) => sum + records);
   const env = { DEADWAX_CHECKPOINT_RECORDS: String(INTERVAL), DEADWAX_CHUNK: String(CHUNK_BYTES), MAX_WORKERS: String(THREADS) };
 
   const tally: Tally = { lost: 0, duplicates: 0, duplicatesMax: 0 };
