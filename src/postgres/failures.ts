@@ -40,6 +40,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 const TLS_CODE = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|ERR_OSSL)/;
 /** The driver's own words for a connection that went away under a query, or that was not made in time. */
 const CONNECTION_TEXT = /Connection terminated|timeout expired|Client has encountered a connection error|not queryable|Client was closed/i;
+/** What the system says of a connection. */
+const SOCKET_CODE = /^(ECONN|EPIPE$|ETIMEDOUT$|EHOST|ENET|ENOTFOUND$|EAI_AGAIN$|EADDRNOTAVAIL$)/;
 const SQLSTATE = /^[0-9A-Z]{5}$/;
 
 /** The kind of a failure that the driver has raised; what nothing says otherwise of is lasting. */
@@ -48,7 +50,7 @@ export function failureKind(error: unknown): FailureKind {
   const code = systemCode(error) ?? "";
   if (SQLSTATE.test(code) && !code.startsWith("E")) return KINDS.find(([prefix]) => code.startsWith(prefix))?.[1] ?? "lasting";
   if (TLS_CODE.test(code)) return "lasting";
-  if (code !== "") return "transient"; // a socket's
+  if (code !== "") return SOCKET_CODE.test(code) ? "transient" : "lasting"; // such as a file of ours that is missing
   return error instanceof Error && CONNECTION_TEXT.test(error.message) ? "transient" : "lasting";
 }
 

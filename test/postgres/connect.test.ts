@@ -51,6 +51,17 @@ describe.each(POSTGRES_VERSIONS)("a connection to PostgreSQL %s", (version) => {
 });
 
 describe("a failure", () => {
+  test.each([
+    ["ECONNRESET", "transient"],
+    ["EPIPE", "transient"],
+    ["EHOSTUNREACH", "transient"],
+    ["EAI_AGAIN", "transient"],
+    ["ENOENT", "lasting"],
+    ["EACCES", "lasting"],
+  ])("with the system's code %s is %s", (code, kind) => {
+    expect(failureKind(Object.assign(new Error(code), { code }))).toBe(kind);
+  });
+
   test("to reach the server is transient, and says what to do, without the password", async () => {
     const config = parsePostgresUrl(`postgres://user:hunter2secret@127.0.0.1:${await freePort()}/db`);
     const error = await failureOf(connect(config));
