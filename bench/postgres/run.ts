@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { Postgres } from "../../test/services/postgres.ts";
 import { Broker } from "../../test/services/rabbitmq.ts";
+import { spread } from "../src/statistics.ts";
 import { runTimed } from "../src/timed-process.ts";
 import { tableFromQueue } from "./table.ts";
 
@@ -133,11 +134,6 @@ async function fromQueue(setting: Setting, content: string): Promise<Figures> {
   return { ...figures, cpuSeconds: Number.NaN };
 }
 
-function middle(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
-}
-
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
@@ -201,22 +197,25 @@ function report(ways: Record<string, Figures[]>, records: number, rounds: number
   };
   for (const [way, all] of Object.entries(ways)) {
     const speeds = all.map((one) => Math.round(speed(one))).sort((a, b) => a - b);
-    console.log(`| ${names[way]} | ${middle(speeds)} | ${speeds[0]} to ${speeds.at(-1)} | ${middle(all.map(({ seconds }) => seconds)).toFixed(2)} |`);
+    console.log(
+      `| ${names[way]} | ${Math.round(spread(speeds).median)} | ${speeds[0]} to ${speeds.at(-1)} | ${spread(all.map(({ seconds }) => seconds)).median.toFixed(2)} |`,
+    );
   }
   // Round by round: what slows the machine down for a while slows down both.
-  const ratio = (a: string, b: string) => middle(Array.from({ length: rounds }, (_, n) => speed(ways[a]?.[n] as Figures) / speed(ways[b]?.[n] as Figures)));
+  const ratio = (a: string, b: string) =>
+    spread(Array.from({ length: rounds }, (_, n) => speed(ways[a]?.[n] as Figures) / speed(ways[b]?.[n] as Figures))).median;
   const [toUpstream, toCopy, toNothing] = [ratio("first", "upsert"), ratio("copy", "first"), ratio("unchanged", "nothing")];
   const judge = (what: string, value: string, reached: boolean) => console.log(`${reached ? "reached" : "MISSED "} ${what}: ${value}`);
   console.log("");
   judge("first load at least 5 times upstream's way", `${toUpstream.toFixed(1)} times`, toUpstream >= 5);
   judge("first load within 1.5 times plain COPY", `${toCopy.toFixed(2)} times its time`, toCopy <= 1.5);
-  const fromQueue = middle((ways["queue"] ?? []).map(speed));
+  const fromQueue = spread((ways["queue"] ?? []).map(speed)).median;
   judge("deadwax table above 5,000 records/s", String(Math.round(fromQueue)), fromQueue > 5000);
   judge("unchanged dump at half of the speed of null:", `${(toNothing * 100).toFixed(0)} %`, toNothing >= 0.5);
   console.log(
     "\nEvery way's table held every record; deadwax's, the table writer's and psql's were equal byte for byte, and the unchanged dump touched no row.",
   );
-  const medians = Object.fromEntries(Object.entries(ways).map(([way, all]) => [way, Math.round(middle(all.map(speed)))]));
+  const medians = Object.fromEntries(Object.entries(ways).map(([way, all]) => [way, Math.round(spread(all.map(speed)).median)]));
   const kept = { records, rounds, recordsPerSecond: medians, timesUpstream: toUpstream, timesPlainCopy: toCopy, unchangedShareOfNull: toNothing };
   if (json !== undefined) writeFileSync(json, JSON.stringify(kept));
 }

@@ -7,6 +7,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Broker } from "../../test/services/rabbitmq.ts";
+import { spread } from "../src/statistics.ts";
 import { runTimed } from "../src/timed-process.ts";
 import { type Content, ContentSum, Queues } from "./queues.ts";
 
@@ -74,12 +75,7 @@ async function assertContent(queues: Queues, queue: string, { records, controls,
 }
 
 function median(figures: readonly Figures[], of: (one: Figures) => number): number {
-  return middle(figures.map(of));
-}
-
-function middle(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+  return spread(figures.map(of)).median;
 }
 
 async function main(): Promise<void> {
@@ -133,7 +129,7 @@ async function main(): Promise<void> {
     const speed = results[0]?.messagesPerSecond ?? 0;
     // Round by round: what slows the machine down for a while slows down both.
     const speedIn = (way: number, round: number) => (figures[way]?.[round]?.messages ?? 0) / (figures[way]?.[round]?.seconds ?? 1);
-    const ratioTo = (way: number) => middle(Array.from({ length: rounds }, (_, round) => speedIn(0, round) / speedIn(way, round)));
+    const ratioTo = (way: number) => spread(Array.from({ length: rounds }, (_, round) => speedIn(0, round) / speedIn(way, round))).median;
     const [toClient, toOne] = [ratioTo(1), ratioTo(3)];
     const judge = (what: string, value: string, reached: boolean) => console.log(`${reached ? "reached" : "MISSED "} ${what}: ${value}`);
     console.log("");
