@@ -71,6 +71,11 @@ export interface Batch {
   readonly rejects: readonly RejectedRecord[];
 }
 
+/** Where the body at an index begins, by the ends of all: behind the LF of the one before. */
+export function startOf(ends: Uint32Array, index: number): number {
+  return index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;
+}
+
 /** What a sink needs to find its place again after a restart; plain JSON, kept in the checkpoint. */
 export type SinkPosition = { readonly [key: string]: number | string };
 

@@ -1,3 +1,5 @@
+import { startOf } from "../model.ts";
+
 /** Bodies that are stored in one transaction: one after another, each followed by one LF, with the end of each without it. */
 export interface Portion {
   readonly bytes: Uint8Array;
@@ -53,9 +55,4 @@ export class PortionBuilder {
   build(): Portion {
     return { bytes: this.#pieces.length === 1 ? (this.#pieces[0] ?? new Uint8Array()) : Buffer.concat(this.#pieces), ends: Uint32Array.from(this.#ends) };
   }
-}
-
-/** Where the body at an index begins; behind the last one, where a further one would. */
-export function startOf(ends: Uint32Array, index: number): number {
-  return index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;
 }

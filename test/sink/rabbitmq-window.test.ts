@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { startOf, Window } from "../../src/sink/rabbitmq/window.ts";
+import { startOf } from "../../src/model.ts";
+import { Window } from "../../src/sink/rabbitmq/window.ts";
 
 /** The ends of bodies of these sizes, one LF behind each. */
 function endsOf(...sizes: readonly number[]): Uint32Array {

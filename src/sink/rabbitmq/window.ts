@@ -1,3 +1,5 @@
+import { startOf } from "../../model.ts";
+
 /** Bytes of bodies that are taken, and copied, at a time: a copy is held until the last of its messages is confirmed. */
 const PORTION_BYTES = 2 ** 20;
 
@@ -58,9 +60,4 @@ export class Window {
     this.#messages -= messages;
     this.#bytes -= bytes;
   }
-}
-
-/** Where body `index` begins: behind the LF of the one before. */
-export function startOf(ends: Uint32Array, index: number): number {
-  return index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;
 }

@@ -1,8 +1,7 @@
-import type { Batch, SinkPosition } from "../../model.ts";
+import { type Batch, type SinkPosition, startOf } from "../../model.ts";
 import type { FileEnd, SinkWriter, Target } from "../sink.ts";
 import { fileComplete, idPrefix } from "./messages.ts";
 import type { Publisher } from "./publisher.ts";
-import { startOf } from "./window.ts";
 
 /** Sends the records of one target, each as a message whose id names it for good: version, data type and ordinal. */
 export class RabbitWriter implements SinkWriter {
