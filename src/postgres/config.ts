@@ -1,4 +1,5 @@
 import { DumpError } from "../errors.ts";
+import { UrlSettings } from "../url-settings.ts";
 
 export const SSL_MODES = ["disable", "require", "verify-full"] as const;
 /** `require` encrypts, `verify-full` also wants the server to prove its name; a subset of libpq's. */
@@ -63,7 +64,7 @@ export function parsePostgresUrl(url: string): PostgresConfig {
   if (user === "") problems.push("the user is missing");
   const database = decode("database", parsed.pathname.slice(1));
   if (database === "") problems.push("the database is missing");
-  const settings = new Settings(parsed.searchParams, problems);
+  const settings = new UrlSettings(parsed.searchParams, problems);
   const schema = settings.text("schema") ?? "public";
   if (Buffer.byteLength(schema) > NAME_BYTES_MAX || schema.startsWith("pg_")) problems.push(`schema=${schema} is no name that a schema can have`);
   const host = parsed.hostname.toLowerCase();
@@ -89,55 +90,4 @@ export function parsePostgresUrl(url: string): PostgresConfig {
   if (config.sslRootCert !== null && config.sslMode !== "verify-full") problems.push("sslrootcert needs sslmode=verify-full");
   if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `sink ${config.name}: ${problems.join("; ")}`);
   return config;
-}
-
-/** The query of a URL, read key by key; what is left over in the end is unknown. */
-class Settings {
-  readonly #given: URLSearchParams;
-  readonly #problems: string[];
-  readonly #known = new Set<string>();
-
-  constructor(given: URLSearchParams, problems: string[]) {
-    this.#given = given;
-    this.#problems = problems;
-  }
-
-  text(key: string): string | null {
-    this.#known.add(key);
-    const [value, ...more] = this.#given.getAll(key);
-    if (more.length > 0) this.#problems.push(`the setting "${key}" is given twice`);
-    if (value === "") this.#problems.push(`${key} is empty`);
-    return value ?? null;
-  }
-
-  word<T extends string>(key: string, words: readonly T[], fallback: T): T {
-    const value = this.text(key) ?? fallback;
-    const word = words.find((one) => one === value);
-    if (word === undefined) this.#problems.push(`${key}=${value} is not one of ${words.join(", ")}`);
-    return word ?? fallback;
-  }
-
-  count(key: string, fallback: number, min: number, max: number): number {
-    const value = this.text(key) ?? String(fallback);
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
-    if (number >= min && number <= max) return number;
-    this.#problems.push(`${key}=${value} is not a whole number from ${min} to ${max}`);
-    return fallback;
-  }
-
-  share(key: string, fallback: number): number {
-    const value = this.text(key) ?? String(fallback);
-    const number = /^(0|1|[01]?\.\d{1,9})$/.test(value) ? Number(value) : Number.NaN;
-    if (number >= 0 && number <= 1) return number;
-    this.#problems.push(`${key}=${value} is not a share from 0 to 1`);
-    return fallback;
-  }
-
-  refuseRest(): void {
-    for (const key of new Set(this.#given.keys())) {
-      if (this.#known.has(key)) continue;
-      const shown = /^[\w.-]{1,40}$/.test(key) ? `"${key}"` : "of another name";
-      this.#problems.push(`unknown setting ${shown}: known are ${[...this.#known].join(", ")}`);
-    }
-  }
 }

@@ -1,4 +1,5 @@
 import { DumpError, type ErrorCode } from "../errors.ts";
+import { UrlSettings } from "../url-settings.ts";
 
 export const QUEUE_TYPES = ["classic", "quorum"] as const;
 /** The kind of queues that the topic contract declares: `classic` without arguments, or `quorum` with dead letters. */
@@ -76,7 +77,7 @@ export function parseAmqpUrl(url: string, role: Role = "sink"): RabbitConfig {
   // Without a user there is no password either: RabbitMQ's own default, which it takes from this machine only.
   const isAnonymous = parsed.username === "" && parsed.password === "";
   const vhost = decode("virtual host", parsed.pathname.slice(1)) || "/";
-  const settings = new Settings(parsed.searchParams, problems);
+  const settings = new UrlSettings(parsed.searchParams, problems);
   const exchange = settings.text("exchange");
   const host = parsed.hostname.toLowerCase();
   const config: RabbitConfig = {
@@ -98,60 +99,16 @@ export function parseAmqpUrl(url: string, role: Role = "sink"): RabbitConfig {
     confirmTimeoutMs: settings.count("confirm_timeout_ms", 30_000, 1, TIMER_MS_MAX),
     reconnectTimeoutMs: settings.count("reconnect_timeout_ms", 300_000, 0, TIMER_MS_MAX),
   };
-  settings.refuseRest(config.tls === null ? TLS_KEYS : []);
+  settings.refuseRest({ ignored: IGNORED_KEYS, unusable: config.tls === null ? { keys: TLS_KEYS, reason: "needs amqps:" } : null });
   if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `${role} ${config.name}: ${problems.join("; ")}`);
   return config;
 }
 
-function readTls(settings: Settings): TlsFiles {
+function readTls(settings: UrlSettings): TlsFiles {
   return {
     cacertfile: settings.text("cacertfile"),
     certfile: settings.text("certfile"),
     keyfile: settings.text("keyfile"),
     verifyPeer: settings.word("verify", ["verify_peer", "verify_none"], "verify_peer") === "verify_peer",
   };
-}
-
-/** The query of a URL, read key by key; what is left over in the end is unknown. */
-class Settings {
-  readonly #given: URLSearchParams;
-  readonly #problems: string[];
-  readonly #known = new Set<string>();
-
-  constructor(given: URLSearchParams, problems: string[]) {
-    this.#given = given;
-    this.#problems = problems;
-  }
-
-  text(key: string): string | null {
-    this.#known.add(key);
-    const [value, ...more] = this.#given.getAll(key);
-    if (more.length > 0) this.#problems.push(`the setting "${key}" is given twice`);
-    if (value === "") this.#problems.push(`${key} is empty`);
-    return value ?? null;
-  }
-
-  word<T extends string>(key: string, words: readonly T[], fallback: T): T {
-    const value = this.text(key) ?? fallback;
-    const word = words.find((one) => one === value);
-    if (word === undefined) this.#problems.push(`${key}=${value} is not one of ${words.join(", ")}`);
-    return word ?? fallback;
-  }
-
-  count(key: string, fallback: number, min: number, max: number): number {
-    const value = this.text(key) ?? String(fallback);
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
-    if (number >= min && number <= max) return number;
-    this.#problems.push(`${key}=${value} is not a whole number from ${min} to ${max}`);
-    return fallback;
-  }
-
-  refuseRest(tlsOnly: readonly string[]): void {
-    for (const key of new Set(this.#given.keys())) {
-      if (this.#known.has(key) || IGNORED_KEYS.includes(key)) continue;
-      const shown = /^[\w.-]{1,40}$/.test(key) ? `"${key}"` : "of another name";
-      if (tlsOnly.includes(key)) this.#problems.push(`the setting ${shown} needs amqps:`);
-      else this.#problems.push(`unknown setting ${shown}: known are ${[...this.#known].join(", ")}`);
-    }
-  }
 }

@@ -16,7 +16,7 @@ const ROWS = [
   { units: ["pipeline", "checkpointer", "destination", "tally", "config"], together: true },
   { units: ["source", "parse", "change", "sink", "state", "consume"] },
   { units: ["rabbitmq", "postgres"] },
-  { units: ["model", "errors", "telemetry", "retry"], together: true },
+  { units: ["model", "errors", "telemetry", "retry", "url-settings"], together: true },
   { units: ["fault"] },
 ];
 /** A package is imported in one place only: a folder, with the file of the same name beside it. A schema library serves two; the broker's client is loaded in one, its channels are used in two more. */
