@@ -12,9 +12,10 @@ import { CuttingProxy } from "../services/cutting-proxy.ts";
 import { Database } from "../services/database.ts";
 import { POSTGRES_VERSIONS, Postgres } from "../services/postgres.ts";
 import { freePort } from "../services/process.ts";
-import { FULL, figure, timeoutMs } from "../system/support/scale.ts";
+import { FULL, timeoutMs } from "../system/support/scale.ts";
 import { batchFrom, batchOf, bodyOf, END, NEVER, TARGET } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";
+import { idsOf, load, range } from "./postgres-loads.ts";
 import { RecordedEvents, until } from "./sink-events.ts";
 
 const START_MS = 300_000;
@@ -51,24 +52,6 @@ async function createBroken(): Promise<Destination> {
 
 const capabilities = { resumable: true, behindPosition: "repeated", writtenTwice: "ignored", visible: "at once" } as const;
 sinkContract({ name: "postgres", capabilities, create, createBroken });
-
-/** Loads ordinals into a target of a database and finishes it. */
-async function load(url: string, ordinals: readonly number[], version = TARGET.version, events = new RecordedEvents()): Promise<RecordedEvents> {
-  await using sink = openSink(url, events);
-  await using writer = await sink.open({ ...TARGET, version }, null, NEVER);
-  await writer.write(batchOf(ordinals.map((ordinal) => bodyOf(ordinal))), NEVER);
-  await writer.finish(END, NEVER);
-  return events;
-}
-
-function range(from: number, to: number): number[] {
-  return Array.from({ length: to - from }, (_, index) => from + index);
-}
-
-async function idsOf(database: Database): Promise<number[]> {
-  const rows = await database.query<{ data_id: string }>("SELECT data_id FROM artists");
-  return rows.map(({ data_id }) => Number(data_id)).sort((a, b) => a - b);
-}
 
 /** Writes small batches until `stop`, then makes sure of them; resolves with how many records there were. */
 async function writeUntil(writer: SinkWriter, stop: () => boolean): Promise<number> {
@@ -413,73 +396,5 @@ test("a record that an index or constraint of somebody else's refuses fails the 
   expect(failure).toMatchObject({
     code: "SINK_UNAVAILABLE",
     message: expect.stringMatching(/artists cannot be stored: index row .*maximum.*54000.*; correct or drop the index/),
-  });
-});
-
-describe("what vanished from a version", () => {
-  const counts = (artists: number) => ({ artists, labels: 0, masters: 0, releases: 0 });
-  const announce = async (url: string, version: string, artists: number): Promise<readonly string[]> => {
-    const events = new RecordedEvents();
-    await using sink = openSink(url, events);
-    await sink.announce({ version, contract: "topic", startedAt: "2026-08-01T00:00:00Z", recordCounts: counts(artists) }, NEVER);
-    return events.notes.filter((note) => note.includes("artists"));
-  };
-
-  test("goes with purge=on, exactly that, and no other row is touched", async () => {
-    await using database = await auditedDatabase();
-    const url = database.with({ purge: "on" });
-    await load(url, range(0, 20_000));
-    await database.query("INSERT INTO artists (data_id, hash, data) VALUES ('not-a-number', 'h', '{}')");
-    await load(
-      url,
-      range(0, 20_000).filter((id) => id % 200 !== 3),
-      "20260901",
-    );
-    const before = await database.query("SELECT data_id, xmin FROM artists WHERE data_id ~ '^[0-9]+$' AND data_id::integer % 200 <> 3 ORDER BY data_id");
-    expect(await announce(url, "20260901", 19_900)).toEqual(["artists: deleted 101 rows that version 20260901 no longer has"]);
-    expect(await database.query("SELECT data_id, xmin FROM artists ORDER BY data_id")).toEqual(before);
-    expect(await idsOf(database)).toEqual(range(0, 20_000).filter((id) => id % 200 !== 3));
-    expect(await database.query("SELECT * FROM deadwax_seen UNION ALL SELECT version, data_type, NULL, NULL FROM deadwax_seen_other")).toEqual([]);
-    figure("purge", await writes(database));
-  });
-
-  test.each([
-    ["above the limit", range(0, 9_800), 9_800, "more than the share of 0.01"],
-    ["with another count", range(0, 9_950), 9_951, "9950 different ids were seen, and the version is said to have 9951 records"],
-    ["without any record", range(0, 9_950), 0, "said to have no records"],
-  ])("stays %s", async (_name, left, count, reason) => {
-    await using database = await auditedDatabase();
-    const url = database.with({ purge: "on" });
-    await load(url, range(0, 10_000));
-    await load(url, left, "20260901");
-    expect((await announce(url, "20260901", count)).join()).toContain(reason);
-    expect(await idsOf(database)).toEqual(range(0, 10_000));
-  });
-
-  test("stays where the version was loaded once more without purge=on: what was seen before is not known of it", async () => {
-    await using database = await auditedDatabase();
-    const url = database.with({ purge: "on" });
-    await load(url, range(0, 200));
-    await load(database.url, range(1, 201)); // published again, with other records
-    expect((await announce(url, TARGET.version, 200)).join()).toContain("0 different ids were seen");
-    expect(await idsOf(database)).toEqual(range(0, 201));
-  });
-
-  test("fails the run, with what to do, where somebody's constraint keeps it", async () => {
-    await using database = await auditedDatabase();
-    const url = database.with({ purge: "on" });
-    await load(url, range(0, 200));
-    await load(url, range(1, 200), "20260901");
-    await database.query("CREATE TABLE somebodys AS SELECT data_id FROM artists; ALTER TABLE somebodys ADD FOREIGN KEY (data_id) REFERENCES artists");
-    const failure = await announce(url, "20260901", 199).catch((error: unknown) => error);
-    expect(failure).toMatchObject({ code: "SINK_UNAVAILABLE", message: expect.stringMatching(/artists cannot be purged: .*23503.*correct or drop/) });
-  });
-
-  test("stays without purge=on", async () => {
-    await using database = await auditedDatabase();
-    await load(database.url, range(0, 200));
-    await load(database.url, range(0, 199), "20260901");
-    expect(await announce(database.url, "20260901", 199)).toEqual([]);
-    expect((await idsOf(database)).length).toBe(200);
   });
 });
