@@ -5,7 +5,14 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   root: fileURLToPath(new URL("../..", import.meta.url)),
   test: {
-    include: ["test/system/**/*.test.ts", "test/service/**/*.test.ts", "test/sink/rabbitmq*.test.ts", "test/sink/postgres*.test.ts", "test/table/**/*.test.ts"],
+    include: [
+      "test/system/**/*.test.ts",
+      "test/service/**/*.test.ts",
+      "test/sink/rabbitmq*.test.ts",
+      "test/sink/postgres*.test.ts",
+      "test/consume/**/*.test.ts",
+      "test/table/**/*.test.ts",
+    ],
     globalSetup: ["test/services/host.ts"],
     fileParallelism: false,
     // As in test/vitest.config.ts; tests that take longer at full size say so themselves.
