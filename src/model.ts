@@ -57,6 +57,29 @@ export interface FlaggedBytes {
   readonly skips: number;
 }
 
+export const MODES = ["normal", "incremental"] as const;
+/** `normal` delivers every record of a version, `incremental` only what has changed since the version before. */
+export type Mode = (typeof MODES)[number];
+
+export const CHANGE_TYPES = ["unchanged", "created", "updated", "deleted"] as const;
+/** A record against what was delivered before; its place in the list is its number in {@link BatchChanges.kinds}. */
+export type ChangeType = (typeof CHANGE_TYPES)[number];
+
+/** The run that has found changes. */
+export interface ChangeRun {
+  /** A UUID, the same after a restart. */
+  readonly id: string;
+  /** Nothing was known of the data type before: every record is created, and nobody is notified of each. */
+  readonly isBaseline: boolean;
+}
+
+/** How the records of a batch have changed. */
+export interface BatchChanges {
+  readonly run: ChangeRun;
+  /** One number a body: its place in {@link CHANGE_TYPES}. */
+  readonly kinds: Uint8Array;
+}
+
 /** Records of one data type on their way to a sink. */
 export interface Batch {
   readonly version: string;
@@ -69,6 +92,20 @@ export interface Batch {
   /** End offset of each body in `bytes`, without its LF; ascending. */
   readonly ends: Uint32Array;
   readonly rejects: readonly RejectedRecord[];
+  /** Null where changes are not looked for. */
+  readonly changes: BatchChanges | null;
+}
+
+/** A record that is gone, as the bodies of the `deletions` stream say it. */
+export interface Tombstone {
+  readonly data_type: DataType;
+  readonly record_id: string;
+  readonly change_type: "deleted";
+  readonly processing_run_id: string;
+  /** ISO, in UTC. */
+  readonly timestamp: string;
+  /** The first 32 hex digits of the hash that it had when it was delivered; who has another one has a later record. */
+  readonly hash: string;
 }
 
 /** Where the body at an index begins, by the ends of all: behind the LF of the one before. */

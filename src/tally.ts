@@ -76,6 +76,7 @@ export class Tally {
       ends: whole ? piece.ends : piece.ends.subarray(0, room),
       // A piece that is cut short ends at a record that is delivered; what else was in it is not looked at.
       rejects: whole ? piece.rejects : [],
+      changes: null,
     };
   }
 

@@ -88,7 +88,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
         claim(run, dataType, name);
         if (opened !== null) return opened;
         if (known === null) await begin(dataType);
-        return openDestination(sink, { version: request.version, dataType, contract: request.contract }, logs, null, signal);
+        return openDestination(sink, { version: request.version, dataType, contract: request.contract, stream: "records" }, logs, null, signal);
       },
       onAccepted: (accepted) => {
         sent += accepted.written > 0 ? 1 : 0;
@@ -153,7 +153,7 @@ async function resumePoint(
   const dataType = input.dataType ?? store.fileState(input.name)?.dataType ?? null;
   if (dataType === null) return fresh;
   claim({ types }, dataType, input.name);
-  const target = { version: request.version, dataType, contract: request.contract };
+  const target = { version: request.version, dataType, contract: request.contract, stream: "records" } as const;
   const opened = await holdsCheckpoint(sink, target, logs, resume.checkpoint, signal);
   if (opened === null) {
     telemetry.warned(`${input.name}: ${sink.name} no longer holds what the last checkpoint vouches for; extracting from the first record`);

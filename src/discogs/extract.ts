@@ -132,7 +132,7 @@ async function lostFiles(names: readonly string[], { request, sink, store, telem
     const state = store?.fileState(name);
     // Without a digest it was another program that completed it, somewhere else.
     if (state?.status !== "completed" || state.dataType === null || state.digest === null) continue;
-    if (await sink.holds({ version, contract, dataType: state.dataType })) continue;
+    if (await sink.holds({ version, contract, dataType: state.dataType, stream: "records" })) continue;
     telemetry.warned(`${name} was extracted before, but ${sink.name} no longer holds its records; extracting it again`);
     lost.push(name);
   }

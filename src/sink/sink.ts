@@ -1,10 +1,14 @@
 import type { Batch, Contract, DataType, SinkPosition } from "../model.ts";
 
+/** `records`: what a file holds. `deletions`: a {@link Tombstone} for each record that the file no longer holds. */
+export type Stream = "records" | "deletions";
+
 /** One file's worth of records, as a sink knows it. */
 export interface Target {
   readonly version: string;
   readonly dataType: DataType;
   readonly contract: Contract;
+  readonly stream: Stream;
 }
 
 /** How the reading of a target's file ended. */

@@ -55,7 +55,7 @@ export async function fill(database: Database, contract: Contract): Promise<Reco
       const document: Document = JSON.parse(body);
       documents[dataType].set(document.id, document);
     }
-    const target = { version: VERSION, dataType, contract };
+    const target = { version: VERSION, dataType, contract, stream: "records" } as const;
     await using writer = await sink.open(target, null, NEVER);
     await writer.write({ ...batchOf(bodies, 0, dataType), contract }, NEVER);
     await writer.finish({ file: "x", records: bodies.length, complete: true }, NEVER);

@@ -44,7 +44,7 @@ describe.each(POSTGRES_VERSIONS)("docs/postgres.md on a PostgreSQL %s", (version
     const events = new RecordedEvents();
     await using sink = openSink(`${urlOf(user)}?purge=on`, events);
     await sink.check(NEVER);
-    await using writer = await sink.open({ version: dataVersion, dataType: "releases", contract: "fanout" }, null, NEVER);
+    await using writer = await sink.open({ version: dataVersion, dataType: "releases", contract: "fanout", stream: "records" }, null, NEVER);
     const bodies = ["1", "2"].map((id) => JSON.stringify({ type: "data", id, sha256: hash, title: `Title ${id}`, released: "1969" }));
     await writer.write({ ...batchOf(bodies, 0, "releases"), version: dataVersion, contract: "fanout" }, NEVER);
     await writer.finish({ file: "x", records: bodies.length, complete: true }, NEVER);

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Batch, DataType } from "../../src/model.ts";
 import type { FileEnd, SinkWriter, Target } from "../../src/sink/sink.ts";
 
-export const TARGET: Target = { version: "20260801", dataType: "artists", contract: "topic" };
+export const TARGET: Target = { version: "20260801", dataType: "artists", contract: "topic", stream: "records" };
 /** The sound end of a file. */
 export const END: FileEnd = { file: "discogs_20260801_artists.xml.gz", records: 1, complete: true };
 /** A signal that never fires. */
@@ -29,7 +29,7 @@ export function batchOf(bodies: readonly string[], firstOrdinal = 0, dataType: D
     bytes[at] = 0x0a;
     at += 1;
   });
-  return { version: TARGET.version, dataType, contract: "topic", firstOrdinal, bytes, ends, rejects: [] };
+  return { version: TARGET.version, dataType, contract: "topic", firstOrdinal, bytes, ends, rejects: [], changes: null };
 }
 
 /** A batch of `count` bodies from an ordinal on. */

@@ -254,5 +254,5 @@ function toBatch(bodies: readonly Buffer[], dataType: DataType): Batch {
     return end;
   });
   const bytes = Buffer.concat(bodies.flatMap((body) => [body, Buffer.from("\n")]));
-  return { version: VERSION, dataType, contract: "topic", firstOrdinal: 0, bytes, ends, rejects: [] };
+  return { version: VERSION, dataType, contract: "topic", firstOrdinal: 0, bytes, ends, rejects: [], changes: null };
 }

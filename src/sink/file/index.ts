@@ -26,7 +26,7 @@ function nearestFolder(path: string): string {
   return folder;
 }
 
-/** Writes `DIR/<version>/<type>.ndjson`, or `.ndjson.gz`: one message body a line, byte for byte. */
+/** Writes `DIR/<version>/<type>.ndjson`, or `.ndjson.gz`: one message body a line, byte for byte; tombstones go to `<type>.deleted.ndjson`. */
 export class FileSink implements Sink {
   readonly name: string;
   readonly resumable = true;
@@ -75,8 +75,9 @@ export class FileSink implements Sink {
     return this.#config.compress === "gzip" ? new GzipWriter(file) : new PlainWriter(file);
   }
 
-  #path({ version, dataType }: Target): string {
-    return join(this.folder(version), `${dataType}.ndjson${this.#config.compress === "gzip" ? ".gz" : ""}`);
+  #path({ version, dataType, stream }: Target): string {
+    const name = stream === "records" ? dataType : `${dataType}.deleted`;
+    return join(this.folder(version), `${name}.ndjson${this.#config.compress === "gzip" ? ".gz" : ""}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -49,7 +49,7 @@ export class RabbitSink implements Sink {
     const body = extractionComplete(end, new Date());
     const outcomes = await Promise.allSettled(
       DATA_TYPES.map(async (dataType) => {
-        const target = { version: end.version, contract: end.contract, dataType };
+        const target = { version: end.version, contract: end.contract, dataType, stream: "records" } as const;
         await using publisher = await this.#open(target, signal);
         await sendOne(publisher, `${idPrefix(target)}extraction_complete`, body, signal);
       }),
