@@ -9,6 +9,15 @@ pub enum Code {
     Corrupt,
     Malformed,
     TooLarge,
+    /// The record index or a ledger is damaged.
+    IndexCorrupt,
+    IndexUnreadable,
+    IndexUnwritable,
+    /// More odd or repeated ids than the limit.
+    IndexTooLarge,
+    IndexTooNew,
+    /// A ledger belongs to another run or another index.
+    LedgerMismatch,
     Internal,
     /// Not an error: the source was told to stop.
     Stopped,
@@ -22,6 +31,12 @@ impl Code {
             Code::Corrupt => "SOURCE_CORRUPT",
             Code::Malformed => "SOURCE_MALFORMED",
             Code::TooLarge => "SOURCE_TOO_LARGE",
+            Code::IndexCorrupt => "INDEX_CORRUPT",
+            Code::IndexUnreadable => "INDEX_UNREADABLE",
+            Code::IndexUnwritable => "INDEX_UNWRITABLE",
+            Code::IndexTooLarge => "INDEX_TOO_LARGE",
+            Code::IndexTooNew => "STATE_TOO_NEW",
+            Code::LedgerMismatch => "LEDGER_MISMATCH",
             Code::Internal => "INTERNAL",
             Code::Stopped => "STOPPED",
         }

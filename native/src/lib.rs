@@ -30,6 +30,7 @@ pub mod fields;
 pub mod flagged;
 pub mod gzip;
 pub mod hash;
+pub mod index;
 pub mod inflate;
 pub mod input;
 pub mod json;

@@ -1,0 +1,28 @@
+//! The record index: what downstream has of a data type, as fingerprints by id, and the ledger of a run that changes it.
+//!
+//! ```text
+//! key                 an id as 64 bits
+//! block → file        fingerprints in columns, each block with its checksum; where everything stands in the file
+//! reader → cursor     an index file, and looking entries up in it from any thread
+//! writer, build       a new index file, from entries in order and from rows in any order
+//! frame → log         what one piece of a dump was against the index; frames on disk
+//! ledger              all frames of a run: what was seen, what came twice, what is gone
+//! sort → merge        index and ledger to the next index
+//! ```
+//!
+//! An index file never changes: the next generation is a new file. Files are read, not mapped, so that a disk that fails is a fault, not a
+//! signal; a block is verified whenever it is entered.
+
+pub mod block;
+pub mod cursor;
+pub mod file;
+pub mod frame;
+pub mod key;
+pub mod reader;
+pub mod writer;
+
+pub use block::{DIRTY, Entry, MULTI, UNKNOWN};
+pub use cursor::{Cursor, Found};
+pub use frame::Frame;
+pub use key::{Key, key_of, unknown_key};
+pub use reader::Index;
