@@ -1,8 +1,11 @@
-/** The native core as JavaScript sees it; what may be null comes as null or is left out, and is given by leaving it out. Hand-written and reviewed as API; `native/src/binding.rs` and `binding_copy.rs` are its other side. */
+/** The native core as JavaScript sees it; what may be null comes as null or is left out, and is given by leaving it out. Hand-written and reviewed as API; `native/src/binding.rs` and its siblings `binding_*.rs` are its other side. */
+
+/** What a record index or a ledger can suffer; of `INDEX_*` and `STATE_TOO_NEW` the message names the file. `LEDGER_MISMATCH`: the ledger is of another run, or of another index. */
+export type IndexFaultCode = "INDEX_CORRUPT" | "INDEX_UNREADABLE" | "INDEX_UNWRITABLE" | "INDEX_TOO_LARGE" | "STATE_TOO_NEW" | "LEDGER_MISMATCH";
 
 /** Why native work failed for good: `code` is an error code of `src/errors.ts`, `offset` the inflated byte it was noticed at. */
 export interface Fault {
-  readonly code: "SOURCE_UNREADABLE" | "SOURCE_CORRUPT" | "SOURCE_MALFORMED" | "SOURCE_TOO_LARGE" | "SOURCE_CHANGED" | "INTERNAL";
+  readonly code: "SOURCE_UNREADABLE" | "SOURCE_CORRUPT" | "SOURCE_MALFORMED" | "SOURCE_TOO_LARGE" | "SOURCE_CHANGED" | "INTERNAL" | IndexFaultCode;
   readonly message: string;
   readonly offset: number;
 }
@@ -216,6 +219,141 @@ export interface CopyOptions {
 
 /** Rows in the text format of COPY, `[index TAB] data_id TAB hash TAB data LF`; a body that {@link bodyKeys} calls bad without a check gives none. */
 export function copyRows(bodies: Uint8Array, ends: Uint32Array, options: CopyOptions): CopyRows;
+
+// The record index: what downstream has of a data type, as fingerprints by id. An id's key is the number that it is the canonical decimal
+// of (below 2^53), else a hash of it. Everything here throws, or rejects with, a JSON {@link Fault} as message.
+
+/** Opens an index file of {@link mergeIndex}; any thread may use the handle. A fault of a block shows when the block is entered. */
+export function openIndex(path: string): number;
+export interface IndexInfo {
+  /** Entries: one an id, but where a run was superseded, several. */
+  readonly records: number;
+  /** Entries behind the first of their id. */
+  readonly shared: number;
+  readonly bytes: number;
+  /** What the one who wrote it gave along. */
+  readonly meta: string;
+}
+export function indexInfo(handle: number): IndexInfo;
+/** Ledgers and sources that were opened with the index keep it. */
+export function closeIndex(handle: number): void;
+/** Reads and verifies the whole file; resolves with its entries. Runs on a thread of its own. */
+export function verifyIndex(handle: number): Promise<number>;
+
+export interface IndexEntries {
+  /** Null: a record without an id. */
+  readonly ids: (string | null)[];
+  /** xxh3 of the record's raw XML; 0: not known. */
+  readonly raws: BigUint64Array;
+  /** First 16 bytes of its canonical SHA-256 each. */
+  readonly hashes: Uint8Array;
+  /** Bits: 1 the id came more than once in its dump, 2 dirty: equal to nothing, since downstream may have it or not, 4 a record without an id. */
+  readonly flags: Uint8Array;
+  /** Position to go on from; null at the end. */
+  readonly next: number | null;
+}
+/** Up to `max` entries from a position, in the order of their keys. */
+export function indexEntries(handle: number, from: number, max: number): IndexEntries;
+/** The entries of one id: none, one, or several where a run was superseded. */
+export function findEntries(handle: number, id: string): IndexEntries;
+
+export interface LedgerOptions {
+  /** Left out: in memory only, for a dry run. */
+  readonly path?: string;
+  /** The index that pieces are held against, from {@link openIndex}; left out: none, everything is created. */
+  readonly index?: number;
+  /** Kept in a fresh ledger. One that goes on must have the same, else LEDGER_MISMATCH; left out there: any will do. */
+  readonly header?: string;
+  /** Goes on at this length of the ledger, what lies behind is cut off; -1: behind its last whole frame. Left out: afresh, whatever was there. */
+  readonly length?: number;
+}
+
+/** What a ledger says of ids: an id counts once, by what its last record in the file is against the index. */
+export interface LedgerCounts {
+  readonly created: number;
+  readonly updated: number;
+  readonly unchanged: number;
+  /** Of the unchanged, those with other raw bytes. */
+  readonly touched: number;
+  /** Records whose id came before in this file; counted in nothing else. */
+  readonly repeated: number;
+  /** The ledger's length so far, in bytes, whether durable or not. */
+  readonly length: number;
+}
+
+export interface LedgerInfo extends LedgerCounts {
+  readonly header: string;
+  /** Corrections were published. */
+  readonly corrected: boolean;
+  /** How far deletions are confirmed, or null if none was begun; see {@link markDeleted}. */
+  readonly deletedUpTo: number | null;
+}
+
+/** Opens the ledger of one file and run, and replays it where it goes on; blocks for that long. */
+export function openLedger(options: LedgerOptions): number;
+/** Totals so far. */
+export function ledgerCounts(handle: number): LedgerInfo;
+/**
+ * Takes in the frame of a piece (`Piece.log`), in file order. Answers by how much the counts grow, which may be below zero: an id that
+ * was unchanged is updated once it comes again with another content. Nothing is durable before {@link syncLedger}.
+ */
+export function appendLedger(handle: number, frame: Uint8Array): LedgerCounts;
+/** Makes everything durable that was appended before the call; resolves with that length. Runs on a thread of its own. */
+export function syncLedger(handle: number): Promise<number>;
+/**
+ * At the end of the file: the raw fingerprints, ascending, of records to publish once more, since an id came several times and not its
+ * last record was published last. Empty once {@link markCorrected} was called.
+ */
+export function corrections(handle: number): BigUint64Array;
+/** Says that the corrections were published. */
+export function markCorrected(handle: number): void;
+
+export interface Deletions {
+  readonly ids: string[];
+  /** First 32 hex digits of the SHA-256 that downstream has, or may have: an id may come several times, once with each. */
+  readonly hashes: string[];
+  /** Position to go on from; null at the end. */
+  readonly next: number | null;
+}
+/** Ids of the index that have not come. Records without an id are not among them. */
+export function deletionCount(handle: number): number;
+/** Up to `max` of them, or a few more so that all hashes of an id come together, from a position; 0, or the ledger's `deletedUpTo`. */
+export function deletions(handle: number, from: number, max: number): Deletions;
+/** Says that the deletions before a position (`Deletions.next`; null: all) were confirmed. Call it with 0, and make it durable, before the first is published. */
+export function markDeleted(handle: number, upTo: number | null): void;
+/** What was not made durable is lost. */
+export function closeLedger(handle: number): void;
+
+export interface MergeOptions {
+  /** The index that the ledger was opened with; left out: none. */
+  readonly index?: number;
+  /** A ledger with a path; what was appended is made durable first. */
+  readonly ledger: number;
+  /** The next index file; it appears in one step, durable. */
+  readonly out: string;
+  /** Kept in the file, see {@link IndexInfo}. */
+  readonly meta: string;
+  /** Entries that were not seen: `keep` those whose deletion is not confirmed, or `drop` all. */
+  readonly pending: "keep" | "drop";
+  /** Fold an unfinished ledger: nothing is replaced or dropped, and what downstream may have of it is added as dirty, never equal to anything. */
+  readonly dirty: boolean;
+  /** Entries a block; left out: 1024. */
+  readonly blockRecords?: number;
+}
+/** Writes the next index in one pass. Runs on a thread of its own; the ledger must not change meanwhile. */
+export function mergeIndex(options: MergeOptions): Promise<{ readonly records: number; readonly bytes: number }>;
+
+/** Begins an index file made of rows in any order. */
+export function openBuild(path: string, blockRecords?: number): number;
+/** Adds rows, see {@link IndexEntries}; `raws` and `flags` left out: all 0. Of an id that comes several times the last row counts; if one is dirty, all of them do. Throws if an id's hash is missing. */
+export function pushBuild(
+  handle: number,
+  rows: { readonly ids: (string | null)[]; readonly hashes: Uint8Array; readonly raws?: BigUint64Array; readonly flags?: Uint8Array },
+): void;
+/** Sorts and writes the file; it appears in one step, durable. Runs on a thread of its own; the handle is closed. */
+export function finishBuild(handle: number, meta: string): Promise<{ readonly records: number; readonly bytes: number }>;
+/** Gives up, and leaves nothing behind. */
+export function closeBuild(handle: number): void;
 
 /** In lower-case hex. */
 export function sha256(data: Uint8Array): string;

@@ -15,8 +15,13 @@ export const ERROR_CODES = {
   SINK_UNAVAILABLE: { exit: 5, meaning: "the destination cannot be opened or written" },
   SINK_FULL: { exit: 5, meaning: "the destination is out of space" },
   STATE_LOCKED: { exit: 6, meaning: "another process works on the same root" },
-  STATE_TOO_NEW: { exit: 6, meaning: "the state marker was written by a newer deadwax" },
+  STATE_TOO_NEW: { exit: 6, meaning: "the state was written by a newer deadwax" },
   STATE_UNWRITABLE: { exit: 6, meaning: "the state marker cannot be written" },
+  INDEX_CORRUPT: { exit: 6, meaning: "a record index, or the ledger of a run, is damaged; `deadwax state repair` rebuilds it" },
+  INDEX_UNREADABLE: { exit: 6, meaning: "a record index or a ledger cannot be read" },
+  INDEX_UNWRITABLE: { exit: 6, meaning: "a record index or a ledger cannot be written" },
+  INDEX_TOO_LARGE: { exit: 6, meaning: "more ids are no numbers, or came more than once, than a record index takes" },
+  LEDGER_MISMATCH: { exit: 6, meaning: "the ledger of an unfinished run belongs to other bytes or another record index" },
   INTERNAL: { exit: 1, meaning: "a defect in deadwax; please report it" },
 } as const;
 
