@@ -1,8 +1,8 @@
 /** Bytes to marker and back. Reading never throws: a marker is believed as a whole or not at all. */
 import { isUtf8 } from "node:buffer";
 import type { z } from "zod";
+import { checksumOf } from "../canonical.ts";
 import { DumpError } from "../errors.ts";
-import { checksumOf } from "./canonical.ts";
 import { MARKER_BYTES_MAX, MARKER_VERSION, type Marker } from "./marker.ts";
 import { oneLine } from "./one-line.ts";
 import { markerSchema, upstreamSchema } from "./schema.ts";

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { copyFile, link, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { fault } from "#fault";
+import { syncFolder, writeSynced } from "../durable.ts";
 import { DumpError, systemCode } from "../errors.ts";
 import { keptName, markerName, type ReadResult, readMarker, serialiseMarker } from "./codec.ts";
 import { MARKER_BYTES_MAX, type Marker } from "./marker.ts";
@@ -158,11 +159,7 @@ export async function listMarkers(root: string): Promise<{ readonly version: str
 
 /** The steps on a real disk. */
 export const diskSteps: DiskSteps = {
-  async writeSynced(path, text) {
-    await using file = await open(path, "w");
-    await file.writeFile(text);
-    await file.sync();
-  },
+  writeSynced,
   rename,
   async duplicate(from, to) {
     try {
@@ -172,15 +169,7 @@ export const diskSteps: DiskSteps = {
       await copySynced(from, to);
     }
   },
-  async syncFolder(path) {
-    try {
-      await using folder = await open(path, "r");
-      await folder.sync();
-    } catch (error) {
-      // Some file systems cannot sync a folder; there the rename is as durable as it gets.
-      if (!["EINVAL", "ENOTSUP", "EISDIR", "EPERM"].includes(systemCode(error) ?? "")) throw error;
-    }
-  },
+  syncFolder,
 };
 
 /** How file systems say that a file cannot have a second name, or no further one. */

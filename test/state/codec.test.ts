@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { checksumOf } from "../../src/state/canonical.ts";
+import { checksumOf } from "../../src/canonical.ts";
 import { readMarker, serialiseMarker } from "../../src/state/codec.ts";
 import { decide, pendingFiles, resumeInfo } from "../../src/state/decide.ts";
 import { MARKER_BYTES_MAX, type Marker, newMarker } from "../../src/state/marker.ts";

@@ -16,10 +16,10 @@ const ROWS = [
   { units: ["pipeline", "checkpointer", "destination", "tally", "config"], together: true },
   { units: ["source", "parse", "change", "sink", "state", "consume"] },
   { units: ["rabbitmq", "postgres"] },
-  { units: ["model", "errors", "telemetry", "retry", "url-settings"], together: true },
+  { units: ["model", "errors", "telemetry", "retry", "canonical", "durable", "url-settings"], together: true },
   { units: ["fault"] },
 ];
-/** A package is imported in one place only: a folder, with the file of the same name beside it. A schema library serves two; the broker's client is loaded in one, its channels are used in two more. */
+/** A package is imported in one place only: a folder, with the file of the same name beside it. A schema library serves three; the broker's client is loaded in one, its channels are used in two more. */
 const PACKAGE_PLACES = {
   commander: ["cli"],
   pino: ["telemetry"],
@@ -31,10 +31,10 @@ const PACKAGE_PLACES = {
   "smol-toml": ["config"],
   undici: ["source"],
   yaml: ["config"],
-  zod: ["config", "state"],
+  zod: ["config", "state", "change"],
 };
-/** Who may import the addon: the pool, the lock, the encoder of rows for COPY, and the commands that need nothing else. */
-const ADDON_PLACES = ["parse", "state", "postgres", "commands"];
+/** Who may import the addon: the pool, the record index, the lock, the encoder of rows for COPY, and the commands that need nothing else. */
+const ADDON_PLACES = ["parse", "change", "state", "postgres", "commands"];
 const ADDON = "native/index.js";
 /** What of the core knows Node. */
 const BINDING = ["native/src/binding.rs", "native/src/binding_copy.rs"];

@@ -1,13 +1,10 @@
 import { constants } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { systemCode } from "../../errors.ts";
+import { syncFolder as syncNames } from "../../durable.ts";
 import { diskFault } from "./disk-space.ts";
 
 const FILE_MODE = 0o644;
-/** File systems that cannot sync a folder: there a rename is as durable as it gets. */
-const CANNOT_SYNC: readonly (string | undefined)[] = ["EINVAL", "ENOTSUP", "EISDIR", "EPERM", "EACCES"];
-
 /** Replaces a small file, so that it is the old one or the new one whatever happens: writes `<path>.tmp`, syncs, renames, syncs the folder. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   const beside = `${path}.tmp`;
@@ -29,9 +26,8 @@ export async function replaceFile(path: string, text: string): Promise<void> {
 /** Makes durable what was created, renamed or removed in a folder. */
 export async function syncFolder(path: string): Promise<void> {
   try {
-    await using folder = await open(path, "r");
-    await folder.sync();
+    await syncNames(path);
   } catch (error) {
-    if (!CANNOT_SYNC.includes(systemCode(error))) throw diskFault(path, error);
+    throw diskFault(path, error);
   }
 }
