@@ -93,7 +93,7 @@ function unknownVariables(env: NodeJS.ProcessEnv): string[] {
   return unknown.map((name) => `${name}: there is no such variable`);
 }
 
-function inputProblems({ files, root, type, contract, dataQualityRules, verify, origins }: Config): string[] {
+function inputProblems({ files, root, type, contract, dataQualityRules, verify, mode, dryRun, limit, origins }: Config): string[] {
   const problems: string[] = [];
   const stdin = files.includes("-");
   if (files.length === 0 && root === null) problems.push("nothing to extract: name dump files, - for standard input, or --root DIR");
@@ -102,7 +102,21 @@ function inputProblems({ files, root, type, contract, dataQualityRules, verify, 
   if (stdin && verify === "full" && origins.verify !== "default") problems.push("--verify full: standard input can be read only once; use stream");
   if (dataQualityRules !== null && contract === "topic")
     problems.push(`${named("dataQualityRules", origins)}: only for the fanout contract; give --contract fanout, or no rules`);
+  problems.push(...incrementalProblems({ mode, dryRun, limit, verify, origins }, stdin));
   if (files.length > 1 && type !== null) problems.push("--type: only for one file; several are told apart by their names");
+  return problems;
+}
+
+/** Changes are told only of whole files that are known to be sound. */
+function incrementalProblems(
+  { mode, dryRun, limit, verify, origins }: Pick<Config, "mode" | "dryRun" | "limit" | "verify" | "origins">,
+  stdin: boolean,
+): string[] {
+  if (mode === "normal") return dryRun ? ["--dry-run: only with --mode incremental"] : [];
+  const problems: string[] = [];
+  if (stdin) problems.push("-: standard input cannot be read in incremental mode; give a file");
+  if (limit !== null) problems.push(`${named("limit", origins)}: not in incremental mode, where what is not read counts as gone`);
+  if (verify === "stream") problems.push(`${named("verify", origins)} stream: not in incremental mode; give auto or full`);
   return problems;
 }
 

@@ -6,6 +6,7 @@ export const ERROR_CODES = {
   SOURCE_CORRUPT: { exit: 4, meaning: "the gzip is damaged, cut short, followed by other bytes, or not the published bytes" },
   SOURCE_MALFORMED: { exit: 4, meaning: "the XML around the records is broken: no root, no closing root tag, a second root, text around it" },
   SOURCE_CHANGED: { exit: 4, meaning: "the dump changed while it was being read" },
+  SOURCE_OUTDATED: { exit: 4, meaning: "the dump is older than the one that was delivered last" },
   SOURCE_TOO_LARGE: { exit: 4, meaning: "the dump inflates beyond the byte or ratio limit" },
   RECORDS_REJECTED: { exit: 4, meaning: "more records are malformed than the limit allows" },
   SOURCE_UNAVAILABLE: { exit: 4, meaning: "the site with the dumps cannot be reached, refuses, or answers with something else" },

@@ -129,7 +129,7 @@ export function shareSink(one: string, other: string): boolean {
   return one.split(NAMES_TOGETHER).some((name) => names.includes(name));
 }
 
-/** What was counted of one file so far. Conservation: `read` = `written` + `rejected` + `empty` + `skipped`. */
+/** What was counted of one file so far. Conservation: `read` = `written` + `unchanged` + `rejected` + `empty` + `skipped`. */
 export interface Counts {
   /** Counted by the splitter, before a record is parsed. */
   readonly read: number;
@@ -140,6 +140,8 @@ export interface Counts {
   readonly empty: number;
   /** Records that data quality rules keep back. */
   readonly skipped: number;
+  /** Records that are not delivered because they were before; only in incremental mode. */
+  readonly unchanged: number;
   /** Of `written`: records without a usable id, delivered as `unknown`. */
   readonly unknownIds: number;
 }
@@ -166,6 +168,12 @@ export interface ResumePoint {
   readonly lineForm: string | null;
 }
 
+/** How far the ledger of a file's changes goes, and of which run it is. */
+export interface LedgerPosition {
+  readonly run: string;
+  readonly bytes: number;
+}
+
 /** The point up to which a sink has made everything durable, and how to go on from there. */
 export interface Checkpoint {
   readonly resume: ResumePoint;
@@ -177,6 +185,8 @@ export interface Checkpoint {
   /** Order-free digest of what was written: 64 hex digits, see `digest` in the README. */
   readonly digest: string;
   readonly sink: SinkPosition;
+  /** Of the records before the point; null where changes are not looked for. */
+  readonly ledger: LedgerPosition | null;
   /** Bytes of the rejects file that belong to the records before the point. */
   readonly rejectBytes: number;
   /** Bytes of the logs of flagged records that belong to the records before the point. */

@@ -4,7 +4,7 @@ import type { Destination } from "./destination.ts";
 import { DumpError } from "./errors.ts";
 import type { Batch, Checkpoint, Contract, DataType } from "./model.ts";
 import type { ParsedPiece } from "./parse/piece-stream.ts";
-import { type Accepted, type FileOutcome, Tally } from "./tally.ts";
+import { type Accepted, type FileOutcome, portions, Tally } from "./tally.ts";
 
 /** One file on its way. */
 export interface FileRun {
@@ -17,6 +17,10 @@ export interface FileRun {
   /** Stop after so many records. */
   readonly limit: number | null;
   readonly rejectsMax: number;
+  /** The destination gets no more at once; null: a piece. */
+  readonly batchRecords: number | null;
+  /** The pieces with what has to be delivered once more behind the last one; null where changes are not looked for. */
+  readonly corrections: (() => AsyncIterable<ParsedPiece>) | null;
   /** The bytes are known to be sound; without that consumers are not told that the file is complete. */
   readonly verified: boolean;
   readonly open: (dataType: DataType) => Promise<Destination>;
@@ -42,7 +46,7 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
         destination ??= piece.dataType === null ? null : await file.open(piece.dataType);
         const batch = tally.cut(piece, file);
         await refuseTooMany(file, tally, batch, destination);
-        await destination?.write(batch, signal); // resolves only when the destination has accepted it
+        for (const portion of portions(batch, file.batchRecords)) await destination?.write(portion, signal); // resolves only when it is accepted
         await destination?.reject(batch.rejects);
         const flagged = tally.flagged(piece, batch);
         if (flagged !== null) await destination?.flag(flagged);
@@ -50,6 +54,7 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
         if (piece.error !== null) throw piece.error;
         if (piece.end || tally.full) {
           await checkpoints.settle();
+          if (piece.end) await correct(file, tally, destination, signal);
           if (piece.end) tally.assertConserved(file.name);
           file.assertSame();
           await destination?.finish(tally.end(file.name, piece.end && file.verified), signal);
@@ -68,6 +73,20 @@ export async function runFile(file: FileRun, stopping: AbortSignal, signal: Abor
   } finally {
     await checkpoints.drain(); // nothing is synced once the destination is closed
     await destination?.[Symbol.asyncDispose]();
+  }
+}
+
+/** Delivers once more what came several times in the file, where not the last of it was delivered last. */
+async function correct(file: FileRun, tally: Tally, destination: Destination | null, signal: AbortSignal): Promise<void> {
+  if (file.corrections === null) return;
+  for await (const piece of file.corrections()) {
+    try {
+      if (piece.error !== null) throw piece.error;
+      const batch = tally.correct(piece, file);
+      await destination?.write(batch, signal);
+    } finally {
+      piece.release();
+    }
   }
 }
 

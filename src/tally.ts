@@ -1,7 +1,17 @@
 import { createHash } from "node:crypto";
 import type { Milestone } from "./checkpointer.ts";
 import { DumpError } from "./errors.ts";
-import type { Batch, Checkpoint, Contract, Counts, DataType, Flagged, ResumePoint } from "./model.ts";
+import {
+  type Batch,
+  type Checkpoint,
+  type Contract,
+  type Counts,
+  type DataType,
+  type Flagged,
+  type LedgerPosition,
+  type ResumePoint,
+  startOf,
+} from "./model.ts";
 import { cutFlagged, wholeFlagged } from "./parse/flagged.ts";
 import type { ParsedPiece } from "./parse/piece-stream.ts";
 import type { FileEnd } from "./sink/sink.ts";
@@ -18,6 +28,8 @@ export interface FileOutcome {
   readonly xmlBytes: number;
   /** Offset in the inflated bytes behind the last of them. */
   readonly inflatedOffset: number;
+  /** How far the ledger goes; null where changes are not looked for. */
+  readonly ledger: LedgerPosition | null;
 }
 
 /** What the destination has just accepted. */
@@ -30,7 +42,7 @@ export interface Accepted extends Counts {
 }
 
 const MODULUS = 1n << 256n;
-const NONE: Counts = { read: 0, written: 0, rejected: 0, empty: 0, skipped: 0, unknownIds: 0 };
+const NONE: Counts = { read: 0, written: 0, rejected: 0, empty: 0, skipped: 0, unchanged: 0, unknownIds: 0 };
 /** Before the id in a message body, and between it and the hash. */
 const ID_START = '{"type":"data","id":"'.length;
 const ID_END = '","sha256":"';
@@ -45,6 +57,7 @@ export class Tally {
   #batches = 0;
   #xmlBytes = 0;
   #inflatedOffset: number;
+  #ledger: LedgerPosition | null;
 
   constructor(from: Checkpoint | null, limit: number | null) {
     this.#limit = limit ?? Number.POSITIVE_INFINITY;
@@ -52,6 +65,7 @@ export class Tally {
     this.#digest = BigInt(`0x${from?.digest ?? "0"}`);
     this.#lastId = from?.lastId ?? null;
     this.#inflatedOffset = from?.resume.recordOffset ?? 0;
+    this.#ledger = from?.ledger ?? null;
   }
 
   get counts(): Counts {
@@ -76,7 +90,7 @@ export class Tally {
       ends: whole ? piece.ends : piece.ends.subarray(0, room),
       // A piece that is cut short ends at a record that is delivered; what else was in it is not looked at.
       rejects: whole ? piece.rejects : [],
-      changes: null,
+      changes: piece.changes === null || whole ? piece.changes : { ...piece.changes, kinds: piece.changes.kinds.subarray(0, room) },
     };
   }
 
@@ -103,6 +117,7 @@ export class Tally {
     const whole = written === piece.records;
     const skipped = flagged?.skipped ?? 0;
     const { read, empty, unknownIds } = whole ? piece : { read: written + skipped, empty: 0, unknownIds: 0 };
+    const unchanged = whole ? piece.unchanged + piece.held : 0;
     const before = this.#counts;
     this.#counts = {
       read: before.read + read,
@@ -110,6 +125,7 @@ export class Tally {
       rejected: before.rejected + batch.rejects.length,
       empty: before.empty + empty,
       skipped: before.skipped + skipped,
+      unchanged: before.unchanged + unchanged,
       unknownIds: before.unknownIds + unknownIds,
     };
     this.#digest = (this.#digest + (whole ? BigInt(`0x${piece.digest}`) : digestOf(batch))) % MODULUS;
@@ -118,14 +134,26 @@ export class Tally {
     this.#batches += written > 0 ? 1 : 0;
     this.#xmlBytes += piece.xmlBytes;
     this.#inflatedOffset = piece.offset + piece.xmlBytes;
+    this.#ledger = piece.ledger;
     const { dataType, rejects } = batch;
     const { xmlBytes, compressedBytes } = piece;
-    return { dataType, rejects, xmlBytes, compressedBytes, read, written, rejected: rejects.length, empty, skipped, unknownIds };
+    return { dataType, rejects, xmlBytes, compressedBytes, read, written, rejected: rejects.length, empty, skipped, unchanged, unknownIds };
+  }
+
+  /** A batch of records that were held back, or delivered before an older one of the same id; counted as if it were accepted. */
+  correct(piece: ParsedPiece, of: { version: string; contract: Contract }): Batch {
+    const batch = { ...this.cut(piece, of), rejects: [] };
+    const written = batch.ends.length;
+    const { written: before, unchanged } = this.#counts;
+    this.#counts = { ...this.#counts, written: before + written, unchanged: unchanged - written };
+    this.#digest = (this.#digest + digestOf(batch)) % MODULUS;
+    this.#ledger = piece.ledger;
+    return batch;
   }
 
   /** The milestone behind the last piece. */
   at(resume: ResumePoint): Milestone {
-    return { resume, ordinal: this.#counts.read, lastId: this.#lastId, counts: this.#counts, digest: this.#hex() };
+    return { resume, ordinal: this.#counts.read, lastId: this.#lastId, counts: this.#counts, digest: this.#hex(), ledger: this.#ledger };
   }
 
   /** What consumers are told of the file. */
@@ -135,9 +163,9 @@ export class Tally {
 
   /** Nothing may be lost without a count: what the splitter counted is what became of it. */
   assertConserved(name: string): void {
-    const { read, written, rejected, empty, skipped } = this.#counts;
-    if (read === written + rejected + empty + skipped) return;
-    const became = `${written} written, ${rejected} rejected, ${empty} empty and ${skipped} skipped`;
+    const { read, written, unchanged, rejected, empty, skipped } = this.#counts;
+    if (read === written + unchanged + rejected + empty + skipped) return;
+    const became = `${written} written, ${unchanged} unchanged, ${rejected} rejected, ${empty} empty and ${skipped} skipped`;
     throw new DumpError("INTERNAL", `${name}: ${read} records were read, but ${became}; please report it`);
   }
 
@@ -150,11 +178,30 @@ export class Tally {
       batches: this.#batches,
       xmlBytes: this.#xmlBytes,
       inflatedOffset: this.#inflatedOffset,
+      ledger: this.#ledger,
     };
   }
 
   #hex(): string {
     return this.#digest.toString(16).padStart(64, "0");
+  }
+}
+
+/** A batch in parts of at most so many records; all of it, if null. Never nothing: an empty batch is one part. */
+export function* portions(batch: Batch, recordsMax: number | null): Generator<Batch> {
+  const { ends, bytes, firstOrdinal, changes } = batch;
+  if (recordsMax === null || ends.length <= recordsMax) return yield batch;
+  for (let from = 0; from < ends.length; from += recordsMax) {
+    const to = Math.min(from + recordsMax, ends.length);
+    const start = startOf(ends, from);
+    yield {
+      ...batch,
+      firstOrdinal: firstOrdinal + from,
+      bytes: bytes.subarray(start, (ends[to - 1] ?? 0) + 1),
+      ends: ends.subarray(from, to).map((end) => end - start),
+      rejects: from === 0 ? batch.rejects : [],
+      changes: changes === null ? null : { ...changes, kinds: changes.kinds.subarray(from, to) },
+    };
   }
 }
 

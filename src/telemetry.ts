@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { DumpError } from "./errors.ts";
 import { DATA_TYPES, type DataType, type RecordPosition, type RejectedRecord } from "./model.ts";
 import { Activity } from "./telemetry/activity.ts";
+import { ChangeEvents } from "./telemetry/change-events.ts";
 import { type Clock, onSchedule, systemClock } from "./telemetry/clock.ts";
 import { ConsumerEvents } from "./telemetry/consumer-events.ts";
 import { Failures } from "./telemetry/failures.ts";
@@ -94,6 +95,8 @@ export class Telemetry implements Disposable {
   readonly siteEvents: ReturnType<typeof createSiteEvents>;
   readonly service: ServiceEvents;
   readonly server: ServerEvents;
+  /** What a run finds between two versions. */
+  readonly changes: ChangeEvents;
   /** What a consumer behind the broker tells. */
   readonly consumer: ConsumerEvents;
 
@@ -109,6 +112,7 @@ export class Telemetry implements Disposable {
     this.sinkEvents = new SinkConnections(this.#log, this.#metrics);
     this.siteEvents = createSiteEvents(this.#log, this.#metrics, this.#clock);
     this.service = new ServiceEvents(this.#log, this.#metrics, this.#clock, this.#failures, () => this.#forgetRun());
+    this.changes = new ChangeEvents(this.#log, this.#metrics);
     this.server = new ServerEvents(this.#log, this.#metrics, this.#clock);
     this.consumer = new ConsumerEvents(this.#log, this.#metrics, this.#clock, options.stallAfterMs ?? STALL_AFTER_MS);
     this.#metrics?.onRender(() => this.#showActivity());

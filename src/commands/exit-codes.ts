@@ -9,6 +9,7 @@ export const EXIT_CODES = {
   source: { exit: 4, meaning: "the dump is missing, unreadable, damaged or not what it should be" },
   sink: { exit: 5, meaning: "the destination cannot be written" },
   state: { exit: 6, meaning: "the state is locked, too new or cannot be written" },
+  held: { exit: 7, meaning: "done, but deletions are held back: look at them, then run again with --allow-deletes" },
   SIGINT: { exit: 128 + constants.signals.SIGINT, meaning: "stopped by SIGINT after a clean checkpoint" },
   SIGTERM: { exit: 128 + constants.signals.SIGTERM, meaning: "stopped by SIGTERM after a clean checkpoint" },
 } as const;

@@ -48,6 +48,7 @@ function writeReport(report: ExtractReport, { output, sink, logLevel }: Config, 
 
 function exitCodeOf(report: ExtractReport, stop: Stop): number {
   if (stop.received !== null && !report.complete) return EXIT_CODES[stop.received].exit;
+  if (Object.values(report.types).some(({ pending = 0 }) => pending > 0)) return EXIT_CODES.held.exit;
   const rejected = Object.values(report.types).some((type) => type.rejected > 0);
   return (rejected ? EXIT_CODES.rejected : EXIT_CODES.done).exit;
 }

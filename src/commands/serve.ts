@@ -36,7 +36,7 @@ async function serve(flags: ServeFlags, context: CommandContext): Promise<number
   const version = await productVersion();
   telemetry.service.started({ version, contract, threads });
   for (const warning of config.warnings) telemetry.warned(warning);
-  const board = new ServiceBoard(contract, telemetry);
+  const board = new ServiceBoard(config, telemetry);
   using stop = context.listen(config.drainTimeoutMs, telemetry);
   await using _server = await startServer({ host, port, token: triggerToken?.reveal() ?? null, metrics: metricsFormat }, board, metrics, telemetry.server);
   const { stopping, signal } = stop;

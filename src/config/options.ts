@@ -1,5 +1,6 @@
 import { availableParallelism } from "node:os";
 import { BACKENDS, CONTRACTS, DATA_TYPES, VERIFY_MODES } from "../model.ts";
+import { CHANGE_OPTIONS } from "./change-options.ts";
 import { type Option, type OptionTable, type ValuesOf, variablesOf } from "./option.ts";
 import { sinkUrl, splitSinks } from "./sink-urls.ts";
 import { byteSize, count, flag, text, u64, word } from "./units.ts";
@@ -75,6 +76,14 @@ export const OPTIONS = {
     fallback: "false",
     unit: null,
     meaning: "start afresh, whatever the state marker says",
+  },
+  ...CHANGE_OPTIONS,
+  dryRun: {
+    argument: null,
+    schema: flag,
+    fallback: "false",
+    unit: null,
+    meaning: "incremental: read, compare and report, and write nothing at all",
   },
   limit: {
     argument: "N",

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { CONTRACTS } from "../model.ts";
 import { BROKER_OPTIONS } from "./broker-options.ts";
+import { CHANGE_OPTIONS } from "./change-options.ts";
 import type { OptionTable } from "./option.ts";
 import { OPTIONS, TIMER_MS_MAX, U32_MAX } from "./options.ts";
 import { count, flag, lenientU64, text, u64, word } from "./units.ts";
@@ -135,6 +136,8 @@ export const SERVE_OPTIONS = {
     unit: null,
     meaning: "fanout: file with data quality rules, YAML",
   },
+
+  ...CHANGE_OPTIONS,
 
   healthHost: {
     argument: "HOST",

@@ -1,5 +1,5 @@
 import { DumpError } from "../errors.ts";
-import type { Contract } from "../model.ts";
+import type { Contract, Mode } from "../model.ts";
 import { chooseContract, chooseSinks, Fault } from "./contract.ts";
 import { ACCEPTED_AND_IGNORED } from "./ignored.ts";
 import { logFileOf } from "./log-file.ts";
@@ -45,8 +45,6 @@ export interface Setting {
 
 /** Resolved, checked and frozen settings of the service; it can be printed, its secrets print as `***`. */
 export interface ServeConfig extends Readonly<Omit<ValuesOf<ServeTable>, Composed>> {
-  /** `full`: every record of a dump is published. */
-  readonly mode: "full";
   readonly contract: Contract;
   /** URLs for `openSinks`, with everything that the settings say about the sinks. */
   readonly sinkUrls: readonly Secret[];
@@ -78,20 +76,24 @@ export function composeServeConfig(flags: ServeFlags, env: NodeJS.ProcessEnv, un
   });
   return Object.freeze({
     ...withoutComposed(values),
-    mode: "full",
     contract: contract.value,
     sinkUrls: sinks.value.map(Secret.url),
     logFile: values.logFile === null ? null : logFileOf(values.logFile, LOG_FILE_NAME),
     triggerToken: values.triggerToken === null ? null : new Secret(values.triggerToken),
     proxies: { http: urlOrNull(values.httpProxy), https: urlOrNull(values.httpsProxy), no: values.noProxy },
     settings,
-    warnings: ignoredWarnings(ACCEPTED_AND_IGNORED, env, file.ignored, sinks.value),
+    warnings: ignoredWarnings(ignoredIn(values.mode), env, file.ignored, sinks.value),
   });
 }
 
 function withoutComposed(values: ValuesOf<ServeTable>): Omit<ValuesOf<ServeTable>, Composed> {
   const composed: readonly string[] = COMPOSED;
   return Object.fromEntries(Object.entries(values).filter(([key]) => !composed.includes(key))) as unknown as Omit<ValuesOf<ServeTable>, Composed>;
+}
+
+/** In incremental mode the size of a batch means something. */
+function ignoredIn(mode: Mode): typeof ACCEPTED_AND_IGNORED {
+  return mode === "normal" ? ACCEPTED_AND_IGNORED : ACCEPTED_AND_IGNORED.filter(({ variable }) => variable !== "BATCH_SIZE");
 }
 
 /** The one setting that is needed before the others are. */

@@ -1,19 +1,11 @@
-import { z } from "zod";
 import { BROKER_OPTIONS } from "./broker-options.ts";
 import type { OptionTable } from "./option.ts";
 import { POSTGRES_BATCH_OPTIONS, POSTGRES_OPTIONS } from "./postgres-options.ts";
 import { SERVE_OPTIONS } from "./serve-options.ts";
-import { flag, word } from "./units.ts";
+import { flag, share, word } from "./units.ts";
 
 const { amqpConnection, rabbitmqUsername, rabbitmqPassword, rabbitmqHost, rabbitmqPort, exchangePrefix, queueType, caFile } = BROKER_OPTIONS;
 const { contract, healthHost, healthPort, logLevel, logFile, output, startupDelaySeconds, stallSeconds, drainTimeoutMs } = SERVE_OPTIONS;
-
-const share = z.string().transform((given, context) => {
-  const value = /^(0|1|[01]?\.\d{1,9}|1\.0+)$/.test(given) ? Number(given) : Number.NaN;
-  if (value >= 0 && value <= 1) return value;
-  context.addIssue({ code: "custom", message: "give a share from 0 to 1, such as 0.01" });
-  return z.NEVER;
-});
 
 /** Every setting of `deadwax table`, in the order of the README. Rows that `serve` has too are its rows. */
 export const TABLE_OPTIONS = {

@@ -34,6 +34,14 @@ export function word<const W extends readonly [string, ...string[]]>(words: W) {
   return z.enum(words, { error: `give ${words.slice(0, -1).join(", ")} or ${words.at(-1)}` });
 }
 
+/** A share of a whole: `0.01` or `1%`. */
+export const share = z.string().transform((text, context) => {
+  const [, number, percent] = /^(\d{0,3}(?:\.\d{1,9})?|\d+\.)(%?)$/.exec(text) ?? [];
+  const value = number === undefined || number === "" ? Number.NaN : Number(number) / (percent === "%" ? 100 : 1);
+  if (value >= 0 && value <= 1) return value;
+  return issue(context, "give a share from 0 to 1, as in 0.01 or 1%");
+});
+
 /** A switch; only the environment ever spells it out. */
 export const flag = z.string().transform((text, context) => {
   if (/^(true|yes|on|1)$/i.test(text)) return true;

@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { fault } from "#fault";
 import type { Destination } from "../destination.ts";
 import { DumpError } from "../errors.ts";
-import { type Checkpoint, type Counts, type DataType, sameIdentity } from "../model.ts";
-import type { PieceStream } from "../parse/piece-stream.ts";
+import { CHANGE_TYPES, type Checkpoint, type Counts, type DataType, sameIdentity } from "../model.ts";
+import type { ParsedPiece, PieceStream } from "../parse/piece-stream.ts";
 import type { ParsePool } from "../parse/pool.ts";
 import { runFile } from "../pipeline.ts";
 import type { Sink } from "../sink/sink.ts";
@@ -12,8 +12,11 @@ import type { SourceState } from "../state/marker.ts";
 import type { StateStore } from "../state/store.ts";
 import type { FileOutcome } from "../tally.ts";
 import type { Telemetry } from "../telemetry.ts";
+import { type TypeChanges, typed, type VersionChanges } from "./changes.ts";
 import { holdsCheckpoint, type Logs, type OpenTypes, openDestination, rejectsFolder } from "./destination.ts";
 import type { ExtractRequest, TypeReport } from "./request.ts";
+
+const UPDATED = CHANGE_TYPES.indexOf("updated");
 
 /** What the files of a run share. */
 export interface RunContext {
@@ -24,6 +27,8 @@ export interface RunContext {
   /** Handle of the compiled data quality rules. */
   readonly rules: number | null;
   readonly types: OpenTypes;
+  /** What is found of the version; null in normal mode. */
+  readonly changes: VersionChanges | null;
   readonly telemetry: Telemetry;
   readonly stopping: AbortSignal;
   readonly signal: AbortSignal;
@@ -50,6 +55,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
     await store.apply({ type: "file-started", file: name, dataType, source, resumed: from !== null });
   };
   if (known !== null) await begin(known);
+  const changes = run.changes === null ? null : from === null ? await run.changes.begin(typed(input), source) : run.changes.of(typed(input).dataType);
   telemetry.fileStarted(
     name,
     known,
@@ -62,6 +68,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
     path: input.path,
     dataType: input.dataType,
     resume: from?.resume ?? null,
+    detect: changes?.detect ?? null,
   });
   assertVerified(name, source, pieces);
   // A run with checkpoints goes on to the next one; others, and whatever is broken off, end where they are.
@@ -79,10 +86,12 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
       name,
       version: request.version,
       contract: request.contract,
-      pieces,
+      pieces: changes === null ? pieces : changes.record(pieces),
       from,
       limit: request.limit,
       rejectsMax: request.limits.rejectsMax,
+      batchRecords: request.incremental?.batchRecords ?? null,
+      corrections: changes === null ? null : () => corrections(input, changes, run),
       verified: source?.verified === true && request.verify !== "stream",
       open: async (dataType) => {
         claim(run, dataType, name);
@@ -99,6 +108,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
         store === null
           ? null
           : async (checkpoint) => {
+              await changes?.ledger.sync();
               await store.apply({ type: "progress", file: name, checkpoint, batches: sent });
               telemetry.checkpointSaved(name, { ordinal: checkpoint.ordinal, offset: checkpoint.resume.recordOffset });
             },
@@ -108,11 +118,26 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
   );
   const seconds = (performance.now() - started) / 1000;
   if (outcome.how === "end" && source?.verified && store !== null) {
-    await store.apply({ type: "file-completed", file: name, counts: outcome.counts, digest: outcome.digest, batches: sent });
+    await changes?.ledger.sync();
+    const { counts, digest } = outcome;
+    const ledger = changes?.ledger.position ?? null;
+    await store.apply({ type: "file-completed", file: name, counts, digest, ledger, batches: sent });
     fault("file-saved");
   }
   if (outcome.how !== "stopped") telemetry.fileCompleted(name, seconds);
   return { outcome, report: toReport(outcome, from, seconds, run) };
+}
+
+/** A second reading of the file for the records whose id came several times and of which not the last was delivered last; hardly ever any. */
+async function* corrections(input: InputFile, changes: TypeChanges, { request, pool, rules }: RunContext): AsyncGenerator<ParsedPiece> {
+  const only = changes.ledger.corrections();
+  if (only.length === 0) return;
+  await using pieces = pool.pull(input.name, { ...sourceOptions(request), rules, path: input.path, dataType: input.dataType, resume: null, only });
+  const { run } = changes.ledger;
+  for await (const piece of pieces) {
+    yield { ...piece, changes: { run, kinds: new Uint8Array(piece.records).fill(UPDATED) }, ledger: changes.ledger.position };
+  }
+  changes.ledger.corrected();
 }
 
 /** What is read must be what was verified: the opened file, not what its path leads to by now. */
@@ -144,7 +169,7 @@ async function resumePoint(
   input: InputFile,
   source: SourceState | null,
   logs: Logs,
-  { request, sink, store, types, telemetry, signal }: RunContext,
+  { request, sink, store, types, changes, telemetry, signal }: RunContext,
 ): Promise<{ checkpoint: Checkpoint | null; batches: number; opened: Destination | null; dataType: DataType | null }> {
   const fresh = { checkpoint: null, batches: 0, opened: null, dataType: input.dataType };
   if (source === null || store === null || request.force) return fresh;
@@ -152,6 +177,8 @@ async function resumePoint(
   if (resume.kind !== "resume") return fresh;
   const dataType = input.dataType ?? store.fileState(input.name)?.dataType ?? null;
   if (dataType === null) return fresh;
+  const { ledger } = resume.checkpoint;
+  if (changes !== null && (ledger === null || !changes.resume(typed(input), source, ledger))) return fresh;
   claim({ types }, dataType, input.name);
   const target = { version: request.version, dataType, contract: request.contract, stream: "records" } as const;
   const opened = await holdsCheckpoint(sink, target, logs, resume.checkpoint, signal);

@@ -5,10 +5,13 @@ import { ParsePool } from "../parse/pool.ts";
 import { compile } from "../parse/rules.ts";
 import { openSinks, outputFolder, outputName } from "../sink/index.ts";
 import type { InputFile } from "../source/inputs.ts";
+import type { Outcome } from "../state/decide.ts";
 import { lockRoot } from "../state/lock.ts";
 import { NO_COUNTS, type SourceState } from "../state/marker.ts";
 import { StateStore } from "../state/store.ts";
 import type { Telemetry } from "../telemetry.ts";
+import { VersionChanges } from "./changes.ts";
+import { concludeChanges } from "./conclude.ts";
 import { OpenTypes } from "./destination.ts";
 import { extractFile, type FileResult, type RunContext, reportedCounts } from "./extract-file.ts";
 import { mapBounded } from "./map-bounded.ts";
@@ -39,7 +42,8 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
   let ending: "complete" | "incomplete" | "stopped" | "failed" = "failed";
   try {
     await sink.check(signal);
-    const key = { sink: sink.name, contract, rulesDigest: request.rules?.digest ?? null };
+    const mode = request.incremental === null ? "normal" : "incremental";
+    const key = { mode, sink: sink.name, contract, rulesDigest: request.rules?.digest ?? null } as const;
     const store = stateRoot === null ? null : await StateStore.open(stateRoot, version, key, { onWarning: (text) => telemetry.warned(text) });
     // Files are named by version and type, so that two contracts in one folder would overwrite each other.
     const files = outputFolder(sink, version) === null ? null : outputName(sink);
@@ -47,9 +51,10 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
     if (rival !== null && !request.force) {
       throw new DumpError("CONFIG_INVALID", `${files} holds version ${version} in the ${rival} contract; choose another --sink, or replace it with --force`);
     }
+    using changes = await VersionChanges.open(request, telemetry);
     using rules = compileRules(request);
     await using pool = new ParsePool({ threads, chunkBytes });
-    const run: RunContext = { request, pool, sink, store, rules: rules?.handle ?? null, types: new OpenTypes(), telemetry, stopping, signal };
+    const run: RunContext = { request, pool, sink, store, rules: rules?.handle ?? null, types: new OpenTypes(), changes, telemetry, stopping, signal };
     const report = await runVersion(run);
     ending = stopping.aborted ? "stopped" : report.complete || request.verify === "stream" ? "complete" : "incomplete";
     return report;
@@ -78,7 +83,7 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const names = request.inputs.map((input) => input.name);
   const decision = store?.decide({ force: request.force, files: names }) ?? "continue";
   if (decision === "reprocess") await store?.apply({ type: "reprocess" });
-  const pending = new Set(store === null || request.force ? names : [...store.pendingFiles(names), ...(await lostFiles(names, run))]);
+  const pending = new Set(store === null || request.force ? names : [...store.pendingFiles(names), ...(await lostFiles(run))]);
   const done = request.inputs.filter((input) => !pending.has(input.name));
   const types: Partial<Record<DataType, TypeReport>> = {};
   for (const input of done) {
@@ -91,19 +96,24 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
     if (!stopping.aborted) await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
   }
   const outcome = store?.outcome(names) ?? null;
+  const held = await conclude(types, outcome, run);
   if (outcome === "complete" && (decision !== "skip" || todo.length > 0)) {
     await store?.apply({ type: "processing-completed" });
-    await announce(types, run).catch(async (error: unknown) => {
-      const message = error instanceof Error ? error.message : String(error);
-      if (!run.signal.aborted) await store?.apply({ type: "phase-failed", phase: "publishing", error: message }).catch(() => {});
-      throw error;
-    });
+    // Full-mode consumers take the announcement as a list of what there is, and drop the rest.
+    if (run.changes === null)
+      await announce(types, run).catch(async (error: unknown) => {
+        const message = error instanceof Error ? error.message : String(error);
+        if (!run.signal.aborted) await store?.apply({ type: "phase-failed", phase: "publishing", error: message }).catch(() => {});
+        throw error;
+      });
     await store?.apply({ type: "publishing-completed" });
   }
+  // What is held back is looked at again by the next run, which may be allowed to send it.
+  if (held > 0) await store?.apply({ type: "reprocess" });
   const clean = Object.values(types).every((type) => type.rejected === 0);
   const all = Object.keys(types).length === request.inputs.length;
-  const complete = all && clean && !stopping.aborted && request.limit === null && request.verify !== "stream" && outcome !== "open";
-  return { version: request.version, contract: request.contract, complete, types };
+  const complete = all && clean && !stopping.aborted && request.limit === null && request.verify !== "stream" && outcome !== "open" && held === 0;
+  return { version: request.version, contract: request.contract, ...(run.changes === null ? {} : { mode: "incremental" as const }), complete, types };
 }
 
 /** Tells consumers that the version is complete, if it is: all data types of it, not only those that this run was asked for. */
@@ -124,12 +134,35 @@ function recordsOf(type: TypeReport | undefined): number | undefined {
   return type === undefined ? undefined : type.written + (type.skipped ?? 0);
 }
 
-/** Those of the completed files whose output has been removed since: they are extracted again. */
-async function lostFiles(names: readonly string[], { request, sink, store, telemetry }: RunContext): Promise<string[]> {
-  const { version, contract } = request;
+/**
+ * Makes what was found part of the index, once every file was read to its end; resolves with the number of deletions that are held back. What
+ * was found goes into the reports.
+ */
+async function conclude(types: Partial<Record<DataType, TypeReport>>, outcome: Outcome | null, run: RunContext): Promise<number> {
+  const { changes, request, stopping } = run;
+  const reports = Object.values(types);
+  if (changes === null || stopping.aborted || outcome === "open" || reports.length < request.inputs.length) return 0;
+  const rejected = reports.reduce((sum, report) => sum + report.rejected, 0);
+  const doubt = rejected > 0 ? `${rejected} ${rejected === 1 ? "record was" : "records were"} rejected and may be among them` : null;
+  const found = await concludeChanges(changes, doubt, run);
+  for (const dataType of DATA_TYPES) {
+    const [report, known] = [types[dataType], changes.index.generation(dataType)];
+    if (report !== undefined) types[dataType] = { ...report, ...(found[dataType] ?? (known === null ? {} : { ...known.changes, pending: known.pending })) };
+  }
+  return Object.values(types).reduce((sum, { pending = 0 }) => sum + pending, 0);
+}
+
+/** Those of the completed files whose output has been removed since: they are extracted again. So are those whose changes the index lacks. */
+async function lostFiles({ request, sink, store, changes, telemetry }: RunContext): Promise<string[]> {
+  const { version, contract, inputs } = request;
   const lost: string[] = [];
-  for (const name of names) {
+  for (const input of inputs) {
+    const { name } = input;
     const state = store?.fileState(name);
+    if (changes !== null) {
+      if (state?.status === "completed" && !changes.isRead(input, state.source, state.ledger)) lost.push(name);
+      continue;
+    }
     // Without a digest it was another program that completed it, somewhere else.
     if (state?.status !== "completed" || state.dataType === null || state.digest === null) continue;
     if (await sink.holds({ version, contract, dataType: state.dataType, stream: "records" })) continue;

@@ -5,7 +5,7 @@ import type { Config } from "../config.ts";
 import { DumpError } from "../errors.ts";
 import { openSinks } from "../sink/index.ts";
 import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
-import type { ExtractLimits, ExtractRequest } from "./request.ts";
+import type { ExtractLimits, ExtractRequest, IncrementalRequest } from "./request.ts";
 
 /** Finds the dumps that the settings name. */
 export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inputs {
@@ -17,13 +17,15 @@ export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inpu
 export function toRequest(config: Config, { version, inputs }: Inputs, rules: RulesFile | null = null): ExtractRequest {
   const stdin = inputs.some((input) => input.path === null);
   const shared = config.sink.includes("-");
-  const keepsState = !stdin && config.limit === null && openSinks(config.sink).resumable;
+  const incremental = config.mode === "normal" ? null : toIncremental(config, stateRoot(config, inputs), config.sink, config.dryRun);
+  const keepsState = !stdin && !config.dryRun && config.limit === null && (incremental !== null || openSinks(config.sink).resumable);
   return {
+    incremental,
     version,
     inputs,
     contract: config.contract,
     rules: rules === null ? null : { ...rules, flaggedRoot: config.root ?? config.state ?? dirname(resolve(inputs[0]?.path ?? "./-")) },
-    sinkUrls: config.sink,
+    sinkUrls: config.dryRun ? ["null:"] : config.sink,
     stateRoot: keepsState ? stateRoot(config, inputs) : null,
     fetched: false,
     force: config.force,
@@ -42,9 +44,11 @@ export function toRequest(config: Config, { version, inputs }: Inputs, rules: Ru
 
 /** The request of one run of the service. */
 export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs, rules: RulesFile | null): ExtractRequest {
+  const urls = config.sinkUrls.map((url) => url.reveal());
   return {
+    incremental: config.mode === "normal" ? null : toIncremental(config, config.root, urls, false),
     rules: rules === null ? null : { ...rules, flaggedRoot: config.root },
-    ...{ version, inputs, contract: config.contract, sinkUrls: config.sinkUrls.map((url) => url.reveal()), stateRoot: config.root },
+    ...{ version, inputs, contract: config.contract, sinkUrls: urls, stateRoot: config.root },
     fetched: true,
     force: false, // the service has told the state
     limit: null,
@@ -57,6 +61,13 @@ export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs,
     checkpointMs: config.checkpointMs,
     limits: toLimits(config),
   };
+}
+
+type ChangeSettings = Pick<Config, "batchSize" | "maxDeletes" | "maxDeleteShare" | "allowDeletes" | "warnUpdateShare">;
+
+function toIncremental(config: ChangeSettings, indexRoot: string, sinkUrls: readonly string[], dryRun: boolean): IncrementalRequest {
+  const { batchSize: batchRecords, maxDeletes: deletesMax, maxDeleteShare: deleteShareMax, allowDeletes, warnUpdateShare } = config;
+  return { indexRoot, sinkName: openSinks(sinkUrls).name, batchRecords, deletesMax, deleteShareMax, allowDeletes, warnUpdateShare, dryRun };
 }
 
 type LimitSettings = Pick<

@@ -1,3 +1,5 @@
+import type { BrakeLimits } from "../change/brake.ts";
+import type { FoundChanges } from "../change/pointer.ts";
 import type { RulesFile } from "../config/rules-file.ts";
 import type { Backend, Contract, DataType, VerifyMode } from "../model.ts";
 import type { InputFile } from "../source/inputs.ts";
@@ -22,11 +24,27 @@ export interface RulesRequest extends RulesFile {
   readonly flaggedRoot: string;
 }
 
+/** What a run that looks for changes needs to know. */
+export interface IncrementalRequest extends BrakeLimits {
+  /** Folder of the state, in which the record index is kept. */
+  readonly indexRoot: string;
+  /** The sinks that it knows, by one name. */
+  readonly sinkName: string;
+  /** Changed records that a sink gets together. */
+  readonly batchRecords: number;
+  /** Updates beyond this share of the known records are warned of. */
+  readonly warnUpdateShare: number;
+  /** Read, compare and report; nothing is delivered or kept. */
+  readonly dryRun: boolean;
+}
+
 /** Everything one run needs to know, resolved: nothing in it has a default any more. */
 export interface ExtractRequest {
   readonly version: string;
   readonly inputs: readonly InputFile[];
   readonly contract: Contract;
+  /** Null: every record is delivered. */
+  readonly incremental: IncrementalRequest | null;
   /** Null: records are taken as they are. Only the fanout contract has rules. */
   readonly rules: RulesRequest | null;
   /** Every record goes into each of them. */
@@ -50,8 +68,17 @@ export interface ExtractRequest {
   readonly limits: ExtractLimits;
 }
 
-/** What became of one file. Conservation: `read` = `written` + `rejected` + `empty` + `skipped`. */
-export interface TypeReport {
+/** What changes were found among the ids of one file, deletions that the sinks were told of among them; only in incremental mode. */
+export interface ChangeReport extends FoundChanges {
+  /** Records that are gone and whose deletion is held back. */
+  readonly pending: number;
+}
+
+/**
+ * What became of one file. Conservation: `read` = `written` + `rejected` + `empty` + `skipped`, in incremental mode of what was changed; then
+ * `read` = `created` + `updated` + `unchanged` + `repeated` + `rejected` + `empty` + `skipped` too.
+ */
+export interface TypeReport extends Partial<ChangeReport> {
   readonly read: number;
   readonly written: number;
   readonly rejected: number;
@@ -76,4 +103,6 @@ export interface ExtractReport {
   /** Every file was read to its sound end and delivered. */
   readonly complete: boolean;
   readonly types: Readonly<Partial<Record<DataType, TypeReport>>>;
+  /** Only in incremental mode. */
+  readonly mode?: "incremental";
 }

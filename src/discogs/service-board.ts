@@ -1,5 +1,5 @@
 import type { DumpError } from "../errors.ts";
-import type { Contract, DataType } from "../model.ts";
+import type { Contract, DataType, Mode } from "../model.ts";
 import type { Telemetry } from "../telemetry.ts";
 import type { ServiceStatus, ServiceView } from "./service-view.ts";
 
@@ -14,7 +14,7 @@ const ERROR_CHARS_MAX = 500;
 /** What the service knows of itself: the loop and the run write it, the HTTP server reads it. */
 export class ServiceBoard implements ServiceView {
   readonly contract: Contract;
-  readonly mode = "full";
+  readonly mode: Mode;
   readonly #telemetry: Telemetry;
   #status: ServiceStatus = "idle";
   #version: string | null = null;
@@ -25,8 +25,9 @@ export class ServiceBoard implements ServiceView {
   #triggered = new AbortController();
   #isEnding = false;
 
-  constructor(contract: Contract, telemetry: Telemetry) {
+  constructor({ contract, mode }: { readonly contract: Contract; readonly mode: Mode }, telemetry: Telemetry) {
     this.contract = contract;
+    this.mode = mode;
     this.#telemetry = telemetry;
   }
 

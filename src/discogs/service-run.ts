@@ -90,7 +90,7 @@ function urlsOf({ sinkUrls }: ServeConfig): string[] {
 async function openStore(config: ServeConfig, version: string, { telemetry, rules }: ServiceContext): Promise<StateStore> {
   const { root, contract } = config;
   const onWarning = (text: string) => telemetry.warned(text);
-  const key = { sink: openSinks(urlsOf(config)).name, contract, rulesDigest: rules?.digest ?? null };
+  const key = { mode: config.mode, sink: openSinks(urlsOf(config)).name, contract, rulesDigest: rules?.digest ?? null };
   // Its writers knew the topic contract only: the fanout contract's consumers have got nothing of what it calls finished.
   const finished = contract === "topic" ? await readProcessingState(root, onWarning) : [];
   return StateStore.open(root, version, key, { onWarning, finished });

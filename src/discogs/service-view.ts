@@ -1,4 +1,4 @@
-import type { Contract, DataType } from "../model.ts";
+import type { Contract, DataType, Mode } from "../model.ts";
 
 /** Life of the service: `idle` until the first run, `failed` until the next one; `completed` and `waiting` both mean success. */
 export type ServiceStatus = "idle" | "running" | "completed" | "waiting" | "failed";
@@ -6,8 +6,7 @@ export type ServiceStatus = "idle" | "running" | "completed" | "waiting" | "fail
 /** What the service knows of itself, answered from memory at any time. The HTTP server shows it and changes nothing but by `trigger`. */
 export interface ServiceView {
   readonly contract: Contract;
-  /** `full`: every record of a dump is published. */
-  readonly mode: "full";
+  readonly mode: Mode;
   readonly status: ServiceStatus;
   /** Version in work, or the last one; null before the first was found. */
   readonly version: string | null;

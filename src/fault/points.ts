@@ -11,6 +11,9 @@ export const FAULT_POINTS = [
   "sink-synced",
   "file-announced",
   "file-saved",
+  "tombstones-synced",
+  "generation-written",
+  "index-moved",
   "version-announced",
 ] as const;
 export type FaultPoint = (typeof FAULT_POINTS)[number];

@@ -1,6 +1,6 @@
 /** What happens in a run, as the state marker hears of it. */
-import type { Checkpoint, Counts, DataType } from "../model.ts";
-import type { SourceState } from "./marker.ts";
+import type { Checkpoint, Counts, DataType, LedgerPosition } from "../model.ts";
+import type { DeletionsState, SourceState } from "./marker.ts";
 
 export const PHASES = ["download", "processing", "publishing"] as const;
 /** A phase of a version that can fail. */
@@ -21,7 +21,16 @@ export type StateEvent =
   /** The sink has made everything before the checkpoint durable; `batches` counts from the file's beginning. */
   | { readonly type: "progress"; readonly file: string; readonly checkpoint: Checkpoint; readonly batches: number }
   /** The sink has completed the file; counts and digest are those of the whole file. */
-  | { readonly type: "file-completed"; readonly file: string; readonly counts: Counts; readonly digest: string; readonly batches: number }
+  | {
+      readonly type: "file-completed";
+      readonly file: string;
+      readonly counts: Counts;
+      readonly digest: string;
+      readonly ledger: LedgerPosition | null;
+      readonly batches: number;
+    }
+  /** The sink has made tombstones durable. */
+  | { readonly type: "deletions-progressed"; readonly file: string; readonly deletions: DeletionsState }
   | { readonly type: "processing-completed" }
   /** The version was announced to consumers, or there is nobody to tell. Never sent for a version with rejects. */
   | { readonly type: "publishing-completed" }

@@ -5,7 +5,7 @@
  * missing. Everything of our own is under the one key `deadwax`, which upstream ignores. The upstream part describes one run, the
  * active one; what it said of other runs (another sink, contract or rules) is parked in their own parts until they are active again.
  */
-import type { Checkpoint, Contract, Counts, DataType, FileIdentity } from "../model.ts";
+import type { Checkpoint, Contract, Counts, DataType, FileIdentity, LedgerPosition, Mode, SinkPosition } from "../model.ts";
 
 /** Version of our own part; a marker with a greater one is refused, an older one would be upgraded by a pure function. */
 export const MARKER_VERSION = 1;
@@ -106,10 +106,24 @@ export interface FileState {
   readonly counts: Counts;
   /** Likewise; null if upstream processed the file. */
   readonly digest: string | null;
+  /** Likewise; null where changes are not looked for. */
+  readonly ledger: LedgerPosition | null;
+  /** How far the records that the file no longer has were deleted; null before the first. */
+  readonly deletions: DeletionsState | null;
+}
+
+/** Where to go on with tombstones. */
+export interface DeletionsState {
+  /** Position in the ledger's list of what is gone. */
+  readonly upTo: number;
+  /** Tombstones before it. */
+  readonly sent: number;
+  readonly sink: SinkPosition;
 }
 
 /** Where records go and in what form: state of one key says nothing about another. */
 export interface RunKey {
+  readonly mode: Mode;
   readonly sink: string;
   readonly contract: Contract;
   readonly rulesDigest: string | null;
@@ -143,7 +157,7 @@ export interface Marker extends RunPhases {
   readonly deadwax: OwnState;
 }
 
-export const NO_COUNTS: Counts = { read: 0, written: 0, rejected: 0, empty: 0, skipped: 0, unknownIds: 0 };
+export const NO_COUNTS: Counts = { read: 0, written: 0, rejected: 0, empty: 0, skipped: 0, unchanged: 0, unknownIds: 0 };
 
 /** A download phase in which nothing has happened. */
 export function pendingDownload(): DownloadPhase {

@@ -46,11 +46,11 @@ export function progressed(marker: Marker, { file, checkpoint, batches }: EventO
   const { state, entry } = started(marker, file);
   const before = state.checkpoint?.ordinal ?? 0;
   assert(checkpoint.ordinal >= before, `checkpoint of ${file} went back from record ${before} to ${checkpoint.ordinal}`);
-  const { counts, digest } = checkpoint;
+  const { counts, digest, ledger } = checkpoint;
   const next = withProgress(
     marker,
     file,
-    { ...state, checkpoint, counts, digest },
+    { ...state, checkpoint, counts, digest, ledger },
     { ...entry, records_extracted: counts.written, messages_published: counts.written, batches_sent: batches },
   );
   return {
@@ -60,12 +60,12 @@ export function progressed(marker: Marker, { file, checkpoint, batches }: EventO
 }
 
 export function fileCompleted(marker: Marker, event: EventOf<"file-completed">, time: string): Marker {
-  const { file, counts, digest, batches } = event;
+  const { file, counts, digest, ledger, batches } = event;
   const { state, entry } = started(marker, file);
   const next = withProgress(
     marker,
     file,
-    { ...state, status: "completed", checkpoint: null, counts, digest },
+    { ...state, status: "completed", checkpoint: null, counts, digest, ledger },
     {
       ...entry,
       status: "completed",
@@ -83,6 +83,12 @@ export function fileCompleted(marker: Marker, event: EventOf<"file-completed">, 
     processing_phase: { ...processing, current_file: current },
     publishing_phase: { ...next.publishing_phase, status: "in_progress", last_amqp_heartbeat: time },
   };
+}
+
+export function deletionsProgressed(marker: Marker, { file, deletions }: EventOf<"deletions-progressed">): Marker {
+  const state = fileState(marker, file);
+  assert(state?.status === "completed", `${file} was not completed`);
+  return withFileState(marker, file, { ...state, deletions });
 }
 
 export function processingCompleted(marker: Marker, time: string): Marker {

@@ -15,8 +15,9 @@ import {
 } from "./marker.ts";
 
 /** The name of a run in the marker; the sink comes last since only it may hold blanks. */
-export function runName({ sink, contract, rulesDigest }: RunKey): string {
-  return `${contract} ${rulesDigest ?? "no-rules"} ${sink}`;
+export function runName({ mode, sink, contract, rulesDigest }: RunKey): string {
+  const form = mode === "normal" ? contract : `${mode} ${contract}`;
+  return `${form} ${rulesDigest ?? "no-rules"} ${sink}`;
 }
 
 /** The run that the upstream part describes; every transition works on it. */
@@ -86,7 +87,7 @@ export function restartRun(marker: Marker): Marker {
 
 /** Whether what a run has delivered is replaced by what a run of `key` delivers. */
 function isReplacedBy(run: RunState, key: RunKey): boolean {
-  return shareSink(run.sink, key.sink) && run.contract === key.contract && run.rulesDigest !== key.rulesDigest;
+  return run.mode === key.mode && shareSink(run.sink, key.sink) && run.contract === key.contract && run.rulesDigest !== key.rulesDigest;
 }
 
 /** The files of a run as if no record of them had been read. */
@@ -96,7 +97,7 @@ function pendingFiles(run: RunState): RunState["files"] {
 
 /** The state of a file of which no record was read. */
 export function pendingFile(dataType: DataType | null, source: FileState["source"]): FileState {
-  return { dataType, source, status: "pending", checkpoint: null, counts: NO_COUNTS, digest: null };
+  return { dataType, source, status: "pending", checkpoint: null, counts: NO_COUNTS, digest: null, ledger: null, deletions: null };
 }
 
 /** A file may be called `constructor`. */

@@ -1,6 +1,6 @@
 /** The marker's shape as zod sees it: `markerSchema` for what we write and read back, `upstreamSchema` for what upstream wrote. */
 import { z } from "zod";
-import { type Checkpoint, CONTRACTS, DATA_TYPES } from "../model.ts";
+import { type Checkpoint, CONTRACTS, DATA_TYPES, MODES } from "../model.ts";
 import { type FileState, MARKER_VERSION, type Marker, METADATA_VERSION, type OwnState, type RunState, STATUSES } from "./marker.ts";
 
 /** Most characters of a checkpoint's window: 32 KiB that deflate could not shrink, in base64, and some room. */
@@ -76,8 +76,20 @@ const phases = {
 };
 
 /** Older markers know no rules, and so nothing of what these keep back or flag. */
-const counts = z.strictObject({ read: count, written: count, rejected: count, empty: count, skipped: count.default(0), unknownIds: count });
+const counts = z.strictObject({
+  read: count,
+  written: count,
+  rejected: count,
+  empty: count,
+  skipped: count.default(0),
+  unchanged: count.default(0),
+  unknownIds: count,
+});
 const flaggedBytes = z.strictObject({ violations: count, skips: count }).default({ violations: 0, skips: 0 });
+
+const sinkPosition = z.record(z.string(), z.union([z.number(), z.string()]));
+/** Older markers know of no changes. */
+const ledger = z.strictObject({ run: z.uuid(), bytes: count }).nullable().default(null);
 
 const checkpoint: z.ZodType<Checkpoint> = z.strictObject({
   resume: z.strictObject({
@@ -95,7 +107,8 @@ const checkpoint: z.ZodType<Checkpoint> = z.strictObject({
   lastId: z.string().nullable(),
   counts,
   digest: sha256,
-  sink: z.record(z.string(), z.union([z.number(), z.string()])),
+  sink: sinkPosition,
+  ledger,
   rejectBytes: count,
   flaggedBytes,
 });
@@ -117,9 +130,12 @@ const file: z.ZodType<FileState> = z.strictObject({
   checkpoint: checkpoint.nullable(),
   counts,
   digest: sha256.nullable(),
+  ledger,
+  deletions: z.strictObject({ upTo: count, sent: count, sink: sinkPosition }).nullable().default(null),
 });
 
 const run: z.ZodType<RunState> = z.strictObject({
+  mode: z.enum(MODES).default("normal"),
   sink: z.string(),
   contract: z.enum(CONTRACTS),
   rulesDigest: z.string().nullable(),

@@ -1,5 +1,5 @@
 import { ERROR_CODES, type ErrorCode } from "../errors.ts";
-import { CONTRACTS, DATA_TYPES } from "../model.ts";
+import { CHANGE_TYPES, CONTRACTS, DATA_TYPES } from "../model.ts";
 
 /** What a label can be; null: it is set once, at the start. */
 export const LABELS = {
@@ -12,6 +12,7 @@ export const LABELS = {
   path: ["/health", "/ready", "/metrics", "/trigger", "other"],
   answer: ["2xx", "4xx", "5xx"],
   fate: ["inserted", "updated", "unchanged"],
+  change: CHANGE_TYPES,
   contract: CONTRACTS,
   version: null,
   node: null,
@@ -42,11 +43,12 @@ function gauge<const N extends string, const L extends readonly LabelName[]>(nam
 export const METRICS = {
   info: gauge("deadwax_build_info", ["version", "contract", "node"], "Always 1: which deadwax runs, in which contract, on which Node.js.", "once known"),
 
-  recordsRead: counter("deadwax_records_read_total", ["type"], "Records found in dumps; written + rejected + empty + skipped."),
+  recordsRead: counter("deadwax_records_read_total", ["type"], "Records found in dumps; written + unchanged + rejected + empty + skipped."),
   recordsWritten: counter("deadwax_records_written_total", ["type"], "Records that the sink has accepted."),
   recordsRejected: counter("deadwax_records_rejected_total", ["type"], "Malformed records, and stretches between records, that cannot be delivered."),
   recordsEmpty: counter("deadwax_records_empty_total", ["type"], "Records that are not objects, which have no message."),
   recordsSkipped: counter("deadwax_records_skipped_total", ["type"], "Records that a data quality rule has left out."),
+  recordsUnchanged: counter("deadwax_records_unchanged_total", ["type"], "Records that were delivered before as they are; only in incremental mode."),
   unknownIds: counter("deadwax_records_unknown_ids_total", ["type"], "Of the records written: those without a usable id, delivered as unknown."),
   compressedBytes: counter("deadwax_compressed_bytes_total", ["type"], "Bytes of dumps consumed, as they lie on the disk."),
   xmlBytes: counter("deadwax_xml_bytes_total", ["type"], "Bytes of XML of the records read."),
@@ -54,6 +56,10 @@ export const METRICS = {
   filesCompleted: counter("deadwax_files_completed_total", ["type"], "Files brought to their end."),
   sinceRecord: gauge("deadwax_since_last_record_seconds", ["type"], "Time since the last record of a type in this run.", "once known"),
   stalled: gauge("deadwax_stalled", ["type"], "1 while a type that is being extracted has had no record for too long, two minutes if not told otherwise."),
+
+  changes: counter("deadwax_changes_total", ["type", "change"], "Incremental mode: ids by what became of them, counted at the end of a run."),
+  deletionsHeld: gauge("deadwax_deletions_held", ["type"], "Incremental mode: records that are gone and whose deletion is held back."),
+  unusualUpdates: gauge("deadwax_unusual_updates", ["type"], "1 if an unusual share of the records was updated in the last incremental run."),
 
   messagesConfirmed: counter("deadwax_messages_confirmed_total", [], "Messages that the broker has confirmed."),
   confirmedBytes: counter("deadwax_confirmed_bytes_total", [], "Bytes of the bodies that the broker has confirmed."),

@@ -79,8 +79,8 @@ const READ: readonly (readonly [variable: string, text: string | undefined, key:
   ["DEADWAX_QUEUE_TYPE", undefined, "queueType", "classic"],
   ["DEADWAX_QUEUE_TYPE", "quorum", "queueType", "quorum"],
   ["DEADWAX_DRAIN_TIMEOUT_MS", undefined, "drainTimeoutMs", 7000],
-  ["EXTRACTOR_SOURCE", undefined, "mode", "full"],
-  ["EXTRACTOR_SOURCE", "Discogs", "mode", "full"],
+  ["EXTRACTOR_SOURCE", undefined, "mode", "normal"],
+  ["EXTRACTOR_SOURCE", "Discogs", "mode", "normal"],
 ];
 
 describe("variables", () => {
@@ -130,7 +130,7 @@ describe("variables", () => {
   });
 
   it("of the other command are known, in both", () => {
-    expect(serve({ DEADWAX_LIMIT: "3", DEADWAX_TYPE: "labels" }).mode).toBe("full");
+    expect(serve({ DEADWAX_LIMIT: "3", DEADWAX_TYPE: "labels" }).mode).toBe("normal");
     expect(resolveConfig({ flags: {}, env: { DEADWAX_QUEUE_TYPE: "quorum", DEADWAX_TRIGGER_TOKEN_FILE: "x" } }).sink).toEqual(["file:out"]);
   });
 });
@@ -141,7 +141,7 @@ describe("flags", () => {
     [{ healthPort: "1" }, { HEALTH_PORT: "2" }, "healthPort", 1],
     [{ dataQualityRules: "flag" }, { DATA_QUALITY_RULES: "" }, "dataQualityRules", "flag"],
     [{ forceReprocess: true }, { FORCE_REPROCESS: "junk" }, "forceReprocess", true],
-    [{ source: "discogs" }, { EXTRACTOR_SOURCE: "musicbrainz" }, "mode", "full"],
+    [{ source: "discogs" }, { EXTRACTOR_SOURCE: "musicbrainz" }, "mode", "normal"],
   ] as const)("%j win over %j", (flags, env, key, value) => {
     expect(serve(env, flags)[key]).toBe(value);
   });

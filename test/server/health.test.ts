@@ -35,7 +35,7 @@ describe("GET /health", () => {
         `"extraction_progress":{"artists":10,"labels":3,"masters":0,"release_groups":0,"releases":0,"total":13},` +
         `"extraction_status":"running",` +
         `"last_extraction_time":{"artists":0.0042,"labels":7,"masters":null,"release_groups":null,"releases":null},` +
-        `"mode":"full","progress":0.25,"service":"rust-extractor","status":"healthy","timestamp":"${timestamp}","version":"20260801"}`,
+        `"mode":"normal","progress":0.25,"service":"rust-extractor","status":"healthy","timestamp":"${timestamp}","version":"20260801"}`,
     );
   });
 
@@ -52,7 +52,7 @@ describe("GET /health", () => {
     expect(body).toBe(
       `{"current_task":null,"extraction_progress":{"artists":0,"labels":0,"masters":0,"releases":12,"total":12},` +
         `"last_extraction_time":{"artists":0,"labels":0,"masters":0,"releases":${last_extraction_time.releases}},` +
-        `"mode":"full","progress":0,"service":"rust-extractor","status":"healthy","timestamp":"${timestamp}","version":null}`,
+        `"mode":"normal","progress":0,"service":"rust-extractor","status":"healthy","timestamp":"${timestamp}","version":null}`,
     );
   });
 

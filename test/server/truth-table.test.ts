@@ -25,7 +25,7 @@ beforeEach(async () => {
   metrics = new Metrics();
   telemetry = new Telemetry({ level: "silent", format: "json", output: { write: () => {} }, bar: false, clock, metrics });
   sink = telemetry.sinkEvents.of("amqp://h");
-  board = new ServiceBoard("fanout", telemetry);
+  board = new ServiceBoard({ contract: "fanout", mode: "normal" }, telemetry);
   server = await startServer({ host: "127.0.0.1", port: 0, token: null, metrics: "json" }, board, metrics, telemetry.server);
 });
 afterEach(() => server.close());

@@ -15,7 +15,7 @@ const SETTINGS: LoopSettings = { startupDelaySeconds: 0, forceFirst: false, peri
 class Loop {
   readonly clock = new FakeClock();
   readonly telemetry = silentTelemetry();
-  readonly board = new ServiceBoard("topic", this.telemetry);
+  readonly board = new ServiceBoard({ contract: "topic", mode: "normal" }, this.telemetry);
   readonly stop = new AbortController();
   /** Whether each run that began was forced. */
   readonly forced: boolean[] = [];

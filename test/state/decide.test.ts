@@ -61,7 +61,7 @@ test("a version with rejects is done, yet not complete", () => {
   const files = ["artists", "labels"].map((type) => fileOf(type as "artists"));
   const rejects: StateEvent[] = [
     startOf("labels"),
-    { type: "file-completed", file: fileOf("labels"), counts: checkpoint(2000).counts, digest: hex("d"), batches: 1 },
+    { type: "file-completed", file: fileOf("labels"), counts: checkpoint(2000).counts, digest: hex("d"), ledger: null, batches: 1 },
   ];
   const open = play(oneDone, [startOf("labels")]);
   expect([outcome(oneDone, files), outcome(open, files)]).toEqual(["open", "open"]);

@@ -6,8 +6,8 @@ import { activateRun } from "../../src/state/runs.ts";
 import { transition } from "../../src/state/transitions.ts";
 
 export const VERSION = "20260101";
-export const TOPIC: RunKey = { sink: "file:out", contract: "topic", rulesDigest: null };
-export const FANOUT: RunKey = { sink: "file:out", contract: "fanout", rulesDigest: hex("rules") };
+export const TOPIC: RunKey = { mode: "normal", sink: "file:out", contract: "topic", rulesDigest: null };
+export const FANOUT: RunKey = { mode: "normal", sink: "file:out", contract: "fanout", rulesDigest: hex("rules") };
 
 /** The name upstream gives the dump's file. */
 export function fileOf(dataType: DataType): string {
@@ -60,9 +60,10 @@ export function checkpoint(ordinal: number, windowChars = 64): Checkpoint {
     },
     ordinal,
     lastId: String(ordinal * 3),
-    counts: { read: ordinal, written: ordinal - rejected, rejected, empty: 0, skipped: 0, unknownIds: 0 },
+    counts: { read: ordinal, written: ordinal - rejected, rejected, empty: 0, skipped: 0, unchanged: 0, unknownIds: 0 },
     digest: hex(`digest ${ordinal}`),
     sink: { bytes: ordinal * 999, member: "0" },
+    ledger: null,
     rejectBytes: rejected * 321,
     flaggedBytes: { violations: 0, skips: 0 },
   };
@@ -95,8 +96,8 @@ export function startOf(dataType: DataType, resumed = false): StateEvent {
 
 /** One file from its start to its end, without rejects. */
 export function wholeFile(dataType: DataType, records = 900): StateEvent[] {
-  const counts = { read: records, written: records, rejected: 0, empty: 0, skipped: 0, unknownIds: 0 };
-  return [startOf(dataType), { type: "file-completed", file: fileOf(dataType), counts, digest: hex(`all ${dataType}`), batches: 9 }];
+  const counts = { read: records, written: records, rejected: 0, empty: 0, skipped: 0, unchanged: 0, unknownIds: 0 };
+  return [startOf(dataType), { type: "file-completed", file: fileOf(dataType), counts, digest: hex(`all ${dataType}`), ledger: null, batches: 9 }];
 }
 
 /** Artists are done, labels are at a checkpoint; another run is parked. */

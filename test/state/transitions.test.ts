@@ -101,13 +101,13 @@ test("a resumed file goes on with its counts, a restarted one begins with none",
 });
 
 test("a completed file has its final counts and no checkpoint", () => {
-  const counts = { read: 6001, written: 6000, rejected: 0, empty: 1, skipped: 0, unknownIds: 2 };
+  const counts = { read: 6001, written: 6000, rejected: 0, empty: 1, skipped: 0, unchanged: 0, unknownIds: 2 };
   const marker = play(opened(), [
     ...begun(),
     startOf("masters"),
     startOf("labels"),
     progress(5000),
-    { type: "file-completed", file: LABELS, counts, digest: hex("all"), batches: 61 },
+    { type: "file-completed", file: LABELS, counts, digest: hex("all"), ledger: null, batches: 61 },
   ]);
   expect(marker.processing_phase.progress_by_file[LABELS]).toMatchObject({
     status: "completed",

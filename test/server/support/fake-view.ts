@@ -4,7 +4,7 @@ import type { Contract, DataType } from "../../../src/model.ts";
 /** A service as a test wants it to look. */
 export class FakeView implements ServiceView {
   contract: Contract = "fanout";
-  readonly mode = "full";
+  readonly mode = "normal";
   status: ServiceStatus = "idle";
   version: string | null = null;
   currentTask: string | null = null;

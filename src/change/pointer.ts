@@ -1,0 +1,90 @@
+/** `CURRENT.json`: which generation of each data type's index is the last good one. One file for all, so that they move together. */
+import { z } from "zod";
+import { checksumOf } from "../canonical.ts";
+import { CONTRACTS, type Contract, DATA_TYPES, type DataType } from "../model.ts";
+
+/** Version of the file's form. */
+export const POINTER_VERSION = 1;
+/**
+ * Version of what a body's hash is made of. It is raised with every change of the canonical JSON, so that records which only look different to a
+ * new release are not taken for updated.
+ */
+export const HASH_VERSION = 1;
+
+/** One data type's index, as of the last run that came to its end. */
+export interface Generation {
+  /** Name of the file, beside the pointer. */
+  readonly file: string;
+  readonly number: number;
+  /** The version of the dump, and the run that delivered it. */
+  readonly version: string;
+  readonly run: string;
+  readonly records: number;
+  /** Records that a dump no longer holds and whose deletion is held back. */
+  readonly pending: number;
+  /** What that run has found, by ids. */
+  readonly changes: FoundChanges;
+  readonly rulesDigest: string | null;
+  readonly hashVersion: number;
+}
+
+/** Ids by what became of them; `repeated`: records whose id had come before in the file. */
+export interface FoundChanges {
+  readonly created: number;
+  readonly updated: number;
+  readonly deleted: number;
+  readonly unchanged: number;
+  readonly repeated: number;
+}
+
+export const NO_CHANGES: FoundChanges = { created: 0, updated: 0, deleted: 0, unchanged: 0, repeated: 0 };
+
+/** What downstream has: of which sink, in which contract. */
+export interface Pointer {
+  readonly sink: string;
+  readonly contract: Contract;
+  readonly types: Readonly<Partial<Record<DataType, Generation>>>;
+}
+
+const count = z.int().nonnegative();
+const generation: z.ZodType<Generation> = z.strictObject({
+  file: z.string().regex(/^[a-z]+\.\d+\.idx$/),
+  number: count,
+  version: z.string(),
+  run: z.uuid(),
+  records: count,
+  pending: count,
+  changes: z.strictObject({ created: count, updated: count, deleted: count, unchanged: count, repeated: count }),
+  rulesDigest: z.string().nullable(),
+  hashVersion: count,
+});
+const stored = z.strictObject({
+  pointerVersion: z.int(),
+  sink: z.string(),
+  contract: z.enum(CONTRACTS),
+  types: z.partialRecord(z.enum(DATA_TYPES), generation),
+  checksum: z.string(),
+});
+
+/** The pointer as text, with a checksum over itself. */
+export function writePointer({ sink, contract, types }: Pointer): string {
+  const body = { pointerVersion: POINTER_VERSION, sink, contract, types };
+  return `${JSON.stringify({ ...body, checksum: checksumOf(body) }, null, 2)}\n`;
+}
+
+/** The pointer, or in a sentence why the text is none. */
+export function readPointer(text: string): Pointer | string {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return "it is not JSON";
+  }
+  const parsed = stored.safeParse(json);
+  if (!parsed.success) return "it is not what this deadwax writes";
+  const { checksum, ...body } = parsed.data;
+  if (body.pointerVersion !== POINTER_VERSION) return `it has pointerVersion ${body.pointerVersion}, this deadwax knows ${POINTER_VERSION}`;
+  if (checksum !== checksumOf(body)) return "its checksum is not that of what it says";
+  const { sink, contract, types } = body;
+  return { sink, contract, types: types as Pointer["types"] };
+}

@@ -1,0 +1,62 @@
+/** Ledgers that were left behind: what is to become of them before a file is begun afresh. */
+import { stat } from "node:fs/promises";
+import { z } from "zod";
+import { canonicalJson } from "../canonical.ts";
+import { CONTRACTS, DATA_TYPES, type DataType } from "../model.ts";
+import { Ledger, OpenIndex } from "./ledger.ts";
+import { NO_CHANGES } from "./pointer.ts";
+import type { RecordIndex } from "./record-index.ts";
+
+/** The version of a generation that holds only what runs which never ended may have delivered. It comes before all others. */
+export const NEVER_ENDED = "";
+
+const subject = z.strictObject({
+  version: z.string(),
+  dataType: z.enum(DATA_TYPES),
+  contract: z.enum(CONTRACTS),
+  /** Digest of the data quality rules. */
+  rules: z.string().nullable(),
+  hash: z.int(),
+  /** File of the generation that pieces were held against; null: none. */
+  index: z.string().nullable(),
+  /** The bytes of the dump. */
+  source: z.string().nullable(),
+});
+/** What a ledger is of; two runs of the same find the same. */
+export type LedgerSubject = z.infer<typeof subject>;
+
+const header = z.strictObject({ run: z.uuid(), ...subject.shape });
+
+/** The header of a ledger. */
+export function writeHeader(run: string, of: LedgerSubject): string {
+  return canonicalJson({ run, ...of });
+}
+
+/**
+ * Looks at the ledger that an earlier run has left. One of the same subject is simply begun again: its run's id is returned, since everything that
+ * it delivered comes again. What another one may have delivered becomes part of the index, as records that equal nothing: they are delivered
+ * again if the dump has them, and deleted if it has not. `onFolded` hears of that.
+ */
+export async function settleLedger(index: RecordIndex, of: LedgerSubject, onFolded: (text: string) => void): Promise<string | null> {
+  const path = index.ledgerPath(of.dataType);
+  if ((await stat(path).catch(() => null)) === null) return null;
+  const generation = index.generation(of.dataType);
+  using opened = generation === null ? null : new OpenIndex(index.pathOf(generation));
+  using ledger = Ledger.reopen(path, opened);
+  const { run, ...was } = header.parse(JSON.parse(ledger.counts.header));
+  if (generation?.run === run) return null; // all of it is in the index
+  if (canonicalJson(was) === canonicalJson(of)) return run;
+  const { created, updated, deletedUpTo } = ledger.counts;
+  if (created + updated === 0 && deletedUpTo === null) return null; // it has delivered nothing
+  await fold(index, of.dataType, ledger, opened, run);
+  onFolded(`${of.dataType}: a run of version ${was.version} was never ended; the ${created + updated} records that it may have delivered are looked at anew`);
+  return null;
+}
+
+async function fold(index: RecordIndex, dataType: DataType, ledger: Ledger, opened: OpenIndex | null, run: string): Promise<void> {
+  const base = index.generation(dataType);
+  const next = index.next(dataType);
+  const known = base ?? { version: NEVER_ENDED, pending: 0, changes: NO_CHANGES, rulesDigest: null, hashVersion: 0 };
+  const { records } = await ledger.fold(opened, index.pathOf(next), canonicalJson({ dataType, folded: run }));
+  await index.commit({ [dataType]: { ...known, ...next, run, records } });
+}

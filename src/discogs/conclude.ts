@@ -1,0 +1,90 @@
+import { fault } from "#fault";
+import { canonicalJson } from "../canonical.ts";
+import { holdBack, isUnusual } from "../change/brake.ts";
+import { type Generation, HASH_VERSION } from "../change/pointer.ts";
+import { tombstones } from "../change/tombstones.ts";
+import type { DataType } from "../model.ts";
+import type { SinkWriter, Target } from "../sink/sink.ts";
+import type { TypeChanges, VersionChanges } from "./changes.ts";
+import type { RunContext } from "./extract-file.ts";
+import type { ChangeReport } from "./request.ts";
+
+/** Tombstones that are sent, made durable and written down together: what a crash makes come again at most. */
+const TOMBSTONES_TOGETHER = 1000;
+
+/** What became of the changes of each data type. */
+export type Conclusion = Readonly<Partial<Record<DataType, ChangeReport>>>;
+
+/**
+ * The files of a version have been read to their ends: sends the tombstones that are believed, writes the next generation of each data type, and
+ * moves the pointer to all of them at once. `doubt` says why a record that was not seen may be there all the same; null: it is gone.
+ */
+export async function concludeChanges(changes: VersionChanges, doubt: string | null, run: RunContext): Promise<Conclusion> {
+  const dataTypes = changes.open;
+  const reports: Partial<Record<DataType, ChangeReport>> = {};
+  const generations: Partial<Record<DataType, Generation>> = {};
+  for (const dataType of dataTypes) {
+    const found = changes.of(dataType);
+    if (found === null) continue;
+    reports[dataType] = await concludeType(changes, found, doubt, run);
+    if (!changes.options.dryRun) generations[dataType] = await writeGeneration(changes, found, reports[dataType], run);
+    fault("generation-written");
+  }
+  if (!changes.options.dryRun) {
+    await changes.index.commit(generations);
+    fault("index-moved");
+    changes[Symbol.dispose]();
+    await changes.index.removeLedgers(dataTypes);
+  }
+  return reports;
+}
+
+async function concludeType(changes: VersionChanges, found: TypeChanges, doubt: string | null, run: RunContext): Promise<ChangeReport> {
+  const { ledger, dataType, generation } = found;
+  const { created, updated, unchanged, repeated } = ledger.counts;
+  const counts = { created, updated, unchanged, repeated };
+  run.telemetry.changes.updates(dataType, counts, isUnusual(counts, changes.options.warnUpdateShare));
+  const gone = ledger.goneCount;
+  const held = holdBack({ known: generation?.records ?? 0, gone }, changes.options, doubt);
+  if (held !== null) run.telemetry.changes.held(dataType, gone, held);
+  const deleted = held === null ? gone : 0;
+  // What was known of nothing cannot have lost anything; otherwise the sinks hear that nothing is gone, too.
+  if (held === null && generation !== null && !changes.options.dryRun) await sendTombstones(found, run);
+  const report = { ...counts, deleted, pending: gone - deleted };
+  run.telemetry.changes.found(dataType, report);
+  return report;
+}
+
+/** Sends a tombstone for each record that is gone. What is on its way stands in the ledger first, and what has arrived in the state marker. */
+async function sendTombstones({ ledger, dataType, file }: TypeChanges, { request, sink, store, signal }: RunContext): Promise<void> {
+  const { version, contract } = request;
+  const target: Target = { version, dataType, contract, stream: "deletions" };
+  const of = { version, dataType, contract, run: ledger.run.id };
+  const before = store?.fileState(file)?.deletions ?? null;
+  let sent = before?.sent ?? 0;
+  await using writer: SinkWriter = await sink.open(target, before?.sink ?? null, signal);
+  ledger.deleting(before?.upTo ?? 0);
+  await ledger.sync();
+  for (let from: number | null = before?.upTo ?? 0; from !== null; ) {
+    const gone = ledger.gone(from, TOMBSTONES_TOGETHER);
+    if (gone.ids.length > 0) await writer.write(tombstones(gone, sent, of, new Date()), signal);
+    sent += gone.ids.length;
+    from = gone.next;
+    const position = await writer.sync(signal);
+    fault("tombstones-synced");
+    ledger.deleting(from);
+    if (from !== null) await store?.apply({ type: "deletions-progressed", file, deletions: { upTo: from, sent, sink: position } });
+  }
+  await writer.finish({ file: `${dataType}.deleted`, records: sent, complete: true }, signal);
+}
+
+async function writeGeneration(changes: VersionChanges, found: TypeChanges, report: ChangeReport, { request }: RunContext): Promise<Generation> {
+  const { index, ledger, dataType } = found;
+  const { version, contract, rules } = request;
+  const next = changes.index.next(dataType);
+  const rulesDigest = rules?.digest ?? null;
+  const meta = canonicalJson({ dataType, version, contract, run: ledger.run.id, rulesDigest, hashVersion: HASH_VERSION });
+  const { records } = await ledger.merge({ index, out: changes.index.pathOf(next), meta, pending: report.pending > 0 ? "keep" : "drop" });
+  const { pending, ...counts } = report;
+  return { ...next, version, run: ledger.run.id, records, pending, changes: counts, rulesDigest, hashVersion: HASH_VERSION };
+}
