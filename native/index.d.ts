@@ -325,9 +325,7 @@ export function markDeleted(handle: number, upTo: number | null): void;
 export function closeLedger(handle: number): void;
 
 export interface MergeOptions {
-  /** The index that the ledger was opened with; left out: none. */
-  readonly index?: number;
-  /** A ledger with a path; what was appended is made durable first. */
+  /** A ledger with a path; what was appended is made durable first. It is merged into the index that it was opened with. */
   readonly ledger: number;
   /** The next index file; it appears in one step, durable. */
   readonly out: string;
