@@ -1,4 +1,4 @@
-//! The boundary to Node: thin functions over the core. Nothing but this and `binding_copy` knows it; `index.d.ts` is its other side.
+//! The boundary to Node: thin functions over the core. Nothing but this and its siblings `binding_*` knows it; `index.d.ts` is its other side.
 //!
 //! The addon is loaded once per process, so that sources live in one table and any worker thread may pull from any of them.
 
@@ -34,7 +34,7 @@ use crate::{hash, lock, simd, verify};
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
 /// Things that JavaScript holds by number.
-type Table<T> = LazyLock<Mutex<HashMap<u32, T>>>;
+pub(crate) type Table<T> = LazyLock<Mutex<HashMap<u32, T>>>;
 static SOURCES: Table<Arc<Shared>> = LazyLock::new(Mutex::default);
 static VERIFICATIONS: Table<Arc<Mutex<verify::Verify>>> = LazyLock::new(Mutex::default);
 static LOCKS: Table<File> = LazyLock::new(Mutex::default);
@@ -65,17 +65,17 @@ thread_local! {
 }
 
 /// A lock whose holder panicked still guards sound data: every fault ends its source.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-fn keep<T>(table: &Table<T>, value: T) -> u32 {
+pub(crate) fn keep<T>(table: &Table<T>, value: T) -> u32 {
     let handle = NEXT.fetch_add(1, Ordering::Relaxed);
     lock(table).insert(handle, value);
     handle
 }
 
-fn held<T: Clone>(table: &Table<T>, handle: u32) -> Result<T> {
+pub(crate) fn held<T: Clone>(table: &Table<T>, handle: u32) -> Result<T> {
     lock(table).get(&handle).cloned().ok_or_else(|| Error::from_reason(format!("handle {handle} is closed")))
 }
 

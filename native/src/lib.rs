@@ -11,13 +11,16 @@
 //! check                      the same of a record on the tape (the fast path)
 //! body, hash, packed         what leaves around and beside the bytes; flagged: what the rules have found
 //! members → keys, derived → copy     bodies to rows of PostgreSQL; strict refuses what is no JSON
+//! index               what downstream has, by id, and what a run changes of it
 //! ```
 //!
-//! Only `binding` and `binding_copy` know Node. Where there are two engines, the fast one must equal the defining one; tests see to it.
+//! Only `binding` and its siblings `binding_*` know Node. Where there are two engines, the fast one must equal the defining one; tests see to it.
 
 pub mod attributes;
 pub mod binding;
 pub mod binding_copy;
+pub mod binding_index;
+pub mod binding_ledger;
 pub mod body;
 pub mod check;
 pub mod contract;

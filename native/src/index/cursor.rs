@@ -64,6 +64,16 @@ impl Cursor {
         Ok(self.reach(pos)?.map(|i| self.block.raw(i)))
     }
 
+    /// Up to `max` entries from `pos` on, and where to go on; None at the end.
+    pub fn entries(&mut self, pos: u64, max: usize) -> Result<(Vec<Entry>, Option<u64>), Fault> {
+        let end = pos.saturating_add(max as u64).min(self.index.len());
+        let mut entries = Vec::with_capacity(end.saturating_sub(pos) as usize);
+        for pos in pos..end {
+            entries.extend(self.entry(pos)?);
+        }
+        Ok((entries, (end < self.index.len()).then_some(end)))
+    }
+
     #[inline]
     fn reach(&mut self, pos: u64) -> Result<Option<usize>, Fault> {
         if pos < self.start || pos >= self.end {

@@ -117,6 +117,20 @@ impl Index {
         Ok(self.cursor().find(NAMELESS)?.pos)
     }
 
+    /// Reads and verifies all of it; answers how many entries it has.
+    pub fn verify(self: &Arc<Self>) -> Result<u64, Fault> {
+        let mut cursor = self.cursor();
+        for place in &self.directory {
+            cursor.entry(place.position)?;
+        }
+        for key in self.odd()?.keys() {
+            if cursor.find(key)?.count == 0 {
+                return Err(self.corrupt(self.footer.odd.offset, "its list of odd ids does not fit its entries"));
+            }
+        }
+        Ok(self.len())
+    }
+
     /// The id of a key, as it is written.
     pub fn id_of(&self, key: u64) -> Result<Option<String>, Fault> {
         if super::key::is_odd(key) { Ok(self.odd()?.get(key).map(str::to_owned)) } else { Ok((key < NAMELESS).then(|| key.to_string())) }

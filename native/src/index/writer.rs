@@ -24,6 +24,10 @@ impl Odd {
         self.ids.get(&key).map(|id| &**id)
     }
 
+    pub fn keys(&self) -> impl Iterator<Item = u64> {
+        self.ids.keys().copied()
+    }
+
     /// Keeps an id, unless there are too many.
     pub fn insert(&mut self, key: u64, id: &str) -> Result<(), Fault> {
         if self.ids.contains_key(&key) {
