@@ -13,11 +13,13 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use base64::Engine as _;
-use napi::bindgen_prelude::{AsyncTask, BigInt, Uint8Array, Uint32Array};
+use napi::bindgen_prelude::{AsyncTask, BigInt, BigUint64Array, Uint8Array, Uint32Array};
 use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
 
+use crate::binding_index::index_of;
 use crate::contract::{Contract, DataType};
+use crate::detect::{self, Detector, Findings};
 use crate::fault::{Code, Fault};
 use crate::flagged::{Flagged, FlaggedFile};
 use crate::gzip::{Point, Reader};
@@ -46,10 +48,25 @@ struct Shared {
     contract: Contract,
     rejects: RejectRules,
     rules: Option<Arc<Rules>>,
+    detecting: Option<Detecting>,
     stop: Arc<AtomicBool>,
     peak: AtomicUsize,
     /// The open file, to look at.
     file: File,
+}
+
+/// What a source's records are held against, and what finds it, when it is not at work. They are the source's and not a thread's,
+/// so that closing it closes the index.
+struct Detecting {
+    settings: detect::Settings,
+    idle: Mutex<Vec<Detector>>,
+}
+
+impl Detecting {
+    fn take(&self) -> std::result::Result<Detector, Fault> {
+        let idle = lock(&self.idle).pop();
+        idle.map_or_else(|| Detector::new(&self.settings), Ok)
+    }
 }
 
 /// What a worker thread keeps between pieces.
@@ -181,6 +198,28 @@ pub struct SourceOptions {
     pub checkpoint_ms: u32,
     pub resume: Option<JsResume>,
     pub rules: Option<u32>,
+    pub detect: Option<JsDetect>,
+    pub only: Option<BigUint64Array>,
+}
+
+#[napi(object, js_name = "Detect")]
+pub struct JsDetect {
+    pub index: Option<u32>,
+    pub trust: String,
+    pub publish: String,
+}
+
+impl JsDetect {
+    fn read(&self) -> std::result::Result<detect::Comparison, Fault> {
+        let index = self.index.map(index_of).transpose().map_err(|e| Fault::new(Code::Internal, 0, e.reason.to_string()))?;
+        let trust = match self.trust.as_str() {
+            "hash" => detect::Trust::Hash,
+            "rebase" => detect::Trust::Rebase,
+            _ => detect::Trust::Raw,
+        };
+        let publish = if self.publish == "all" { detect::Publish::All } else { detect::Publish::Changes };
+        Ok(detect::Comparison { index, trust, publish })
+    }
 }
 
 fn backend(name: &str) -> Backend {
@@ -227,6 +266,9 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
     if rules.is_some() && contract == Contract::Topic {
         return Err(Fault::new(Code::Internal, 0, "the topic contract has no rules"));
     }
+    let comparison = options.detect.as_ref().map(JsDetect::read).transpose()?;
+    let only = options.only.as_ref().map(|raws| Arc::from(&raws[..]));
+    let detecting = (comparison.is_some() || only.is_some()).then(|| Detecting { settings: detect::Settings { comparison, only }, idle: Mutex::default() });
     let stop = Arc::new(AtomicBool::new(false));
     let input = Input::open(options.path.as_deref(), stop.clone())?;
     let file = input.duplicate().map_err(|e| Fault::new(Code::Unreadable, 0, e.to_string()))?;
@@ -242,7 +284,7 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
         }
     };
     let size = source.reader().size();
-    let shared = Shared { source: Mutex::new(source), contract, rejects, rules, stop, peak: AtomicUsize::new(0), file };
+    let shared = Shared { source: Mutex::new(source), contract, rejects, rules, detecting, stop, peak: AtomicUsize::new(0), file };
     Ok(SourceInfo { handle: keep(&SOURCES, Arc::new(shared)), size: size.map(|n| n as f64) })
 }
 
@@ -295,6 +337,8 @@ pub struct Piece {
     pub read: f64,
     pub empty: f64,
     pub skipped: f64,
+    pub unchanged: f64,
+    pub held: f64,
     pub unknown_ids: f64,
     pub records: u32,
     pub bytes: u32,
@@ -306,6 +350,9 @@ pub struct Piece {
     pub flagged: Option<JsFlagged>,
     pub resume: Option<JsResume>,
     pub data_type: Option<String>,
+    pub log: Option<Uint8Array>,
+    pub min_id: Option<f64>,
+    pub max_id: Option<f64>,
 }
 
 #[napi]
@@ -326,19 +373,29 @@ fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Pie
     });
     shared.peak.fetch_max(worker.buffer.capacity(), Ordering::Relaxed);
     let raw = raw.unwrap_or_else(|fault| Raw { seq: lock(&shared.source).give_up(), fault: Some(fault), ..Raw::default() });
-    parse_piece(worker, raw, frame, shared.contract, Apply { rejects: shared.rejects, rules: shared.rules.as_ref() }, slot)
+    parse_piece(
+        worker,
+        raw,
+        frame,
+        shared.contract,
+        Apply { rejects: shared.rejects, rules: shared.rules.as_ref(), detecting: shared.detecting.as_ref() },
+        slot,
+    )
 }
 
 /// What a piece is held against.
 struct Apply<'a> {
     rejects: RejectRules,
     rules: Option<&'a Arc<Rules>>,
+    detecting: Option<&'a Detecting>,
 }
 
 /// Parses the piece in the worker's buffer into `slot`.
 fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract: Contract, apply: Apply, slot: &mut [u8]) -> Piece {
     let Worker { buffer, columns, parsers } = worker;
     let mut out = Output::new(slot, columns);
+    let compares = apply.detecting.is_some_and(|detecting| detecting.settings.comparison.is_some());
+    let mut findings = None;
     let fault = guarded(|| {
         let Some(frame) = &frame else { return Ok(()) };
         let parser = match parsers.iter().position(|p| p.fits(frame.data_type, contract)) {
@@ -350,12 +407,20 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
             }
         };
         parser.set_rules(apply.rules);
-        parser.piece(buffer, &raw, frame, apply.rejects, &mut out)
+        parser.detector = apply.detecting.map(Detecting::take).transpose()?;
+        let parsed = parser.piece(buffer, &raw, frame, apply.rejects, &mut out);
+        findings = out.log.take().zip(parser.detector.as_mut()).map(|(log, detector)| log.finish(detector)).transpose()?;
+        if let Some((detecting, detector)) = apply.detecting.zip(parser.detector.take()) {
+            lock(&detecting.idle).push(detector);
+        }
+        parsed
     })
     .err();
+    let findings = findings.or_else(|| compares.then(Findings::default));
     // A fault of the parser comes before the source's own, which lies behind the piece.
     let fault = fault.or(raw.fault.take());
     let (read, empty, skipped, unknown_ids, digest, bytes) = (out.read, out.empty, out.skipped, out.unknown_ids, out.digest, out.len());
+    let (unchanged, held) = (out.unchanged, out.held);
     let last_id = out.last_id.take();
     let rejects = std::mem::take(&mut out.rejects);
     let flagged = std::mem::take(&mut out.flagged);
@@ -371,6 +436,8 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
         read: read as f64,
         empty: empty as f64,
         skipped: skipped as f64,
+        unchanged: unchanged as f64,
+        held: held as f64,
         unknown_ids: unknown_ids as f64,
         records,
         bytes: bytes as u32,
@@ -382,6 +449,9 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
         flagged: (!flagged.is_empty()).then(|| flagged.into()),
         resume: raw.resume.map(JsResume::from),
         data_type: frame.map(|f| f.data_type.as_str().to_owned()),
+        min_id: findings.as_ref().and_then(|f| f.ids).map(|(min, _)| min as f64),
+        max_id: findings.as_ref().and_then(|f| f.ids).map(|(_, max)| max as f64),
+        log: findings.map(|f| f.frame.into()),
     }
 }
 
@@ -403,7 +473,7 @@ pub fn split_records(xml: Uint8Array, data_type: String) -> Result<Vec<f64>> {
     let splitter = crate::split::Splitter::new(&frame);
     WORKER.with_borrow_mut(|worker| {
         worker.buffer.set(&xml);
-        let cut = splitter.cut(worker.buffer.filled(), 0);
+        let cut = worker.buffer.cut(&splitter, 0);
         Ok(cut.map_or(vec![0.0, 0.0], |cut| vec![cut.records as f64, cut.end as f64]))
     })
 }
@@ -416,11 +486,11 @@ pub fn parse_records(xml: Uint8Array, kind: RecordBytes, mut slot: Uint8Array) -
     let slot = unsafe { slot.as_mut() };
     WORKER.with_borrow_mut(|worker| {
         worker.buffer.set(&xml);
-        let raw = match crate::split::Splitter::new(&frame).cut(worker.buffer.filled(), 0) {
+        let raw = match worker.buffer.cut(&crate::split::Splitter::new(&frame), 0) {
             Some(cut) => Raw { end: cut.end, read: cut.records, ..Raw::default() },
             None => return Err(Error::from_reason("these are not plain whole records")),
         };
-        let apply = Apply { rejects: RejectRules { raw_bytes_max: 0 }, rules: None };
+        let apply = Apply { rejects: RejectRules { raw_bytes_max: 0 }, rules: None, detecting: None };
         Ok(parse_piece(worker, raw, Some(frame), contract, apply, slot))
     })
 }

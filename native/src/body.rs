@@ -2,6 +2,7 @@
 //!
 //! Bodies of the fast path are written first and hashed in batches, while they are still in the cache: see [`crate::sha256`].
 
+use crate::detect::Kind;
 use crate::hash::hex_into;
 use crate::packed::Output;
 use crate::sha256::{self, Hash};
@@ -73,14 +74,60 @@ impl Batch {
         }
     }
 
+    /// Takes out the bodies that say nothing new, now that their hashes are known.
+    fn sift(&mut self, out: &mut Output) {
+        let Some(mut log) = out.log.take() else { return };
+        let base = out.columns.ends.len();
+        let (mut kept, mut to) = (0, out.len());
+        // The numbers of the bodies that go.
+        let mut gone = Vec::new();
+        for i in 0..self.bodies.len() {
+            let body = &mut self.bodies[i];
+            let (kind, comes_out) = log.decide(body.xxh3.0, &self.hashes[i]);
+            if !comes_out {
+                out.held += u64::from(kind == Kind::Held);
+                out.unchanged += u64::from(kind != Kind::Held);
+                gone.push((base + i) as u32);
+                continue;
+            }
+            out.columns.kinds.push(kind.number());
+            let (start, len) = (body.start as usize, (body.end - body.start) as usize + 1);
+            if to < start {
+                out.bytes_mut().copy_within(start..start + len, to);
+                let back = (start - to) as u32;
+                (body.start, body.hex, body.end) = (body.start - back, body.hex - back, body.end - back);
+                self.bodies.swap(kept, i);
+                self.hashes.swap(kept, i);
+            }
+            kept += 1;
+            to += len;
+        }
+        out.log = Some(log);
+        if gone.is_empty() {
+            return;
+        }
+        self.bodies.truncate(kept);
+        self.hashes.truncate(kept);
+        out.truncate(to);
+        out.bodies -= gone.len() as u32;
+        for mark in out.flagged.marks.iter_mut().rev().take_while(|mark| mark.bodies as usize > base) {
+            mark.bodies -= gone.partition_point(|&body| body < mark.bodies) as u32;
+        }
+    }
+
     /// Hashes what is there: bodies, digest and columns are whole afterwards.
     pub fn settle(&mut self, out: &mut Output) {
+        if self.bodies.is_empty() {
+            return;
+        }
+        let bytes = out.bytes_mut();
+        self.hashes.clear();
+        sha256::each(self.bodies.iter().map(|body| &bytes[body.hex as usize + HEX + 1..body.end as usize]), &mut self.hashes);
+        self.sift(out);
         let Some(last) = self.bodies.last() else { return };
         let id = |body: &Body| body.start as usize + PREFIX.len()..body.hex as usize - MIDDLE.len();
         let bytes = out.bytes_mut();
         let last_id = String::from_utf8_lossy(&bytes[id(last)]).into_owned();
-        self.hashes.clear();
-        sha256::each(self.bodies.iter().map(|body| &bytes[body.hex as usize + HEX + 1..body.end as usize]), &mut self.hashes);
         self.pairs.clear();
         self.pair_ends.clear();
         for (body, hash) in self.bodies.iter().zip(&self.hashes) {

@@ -9,6 +9,7 @@
 //! rules                      data quality rules and what they look for in a value
 //! judge                      what they say of a record of any shape (the definition)
 //! check                      the same of a record on the tape (the fast path)
+//! detect                     what became of a record since the index was written, and which records are left out
 //! body, hash, packed         what leaves around and beside the bytes; flagged: what the rules have found
 //! members → keys, derived → copy     bodies to rows of PostgreSQL; strict refuses what is no JSON
 //! index               what downstream has, by id, and what a run changes of it
@@ -26,6 +27,7 @@ pub mod check;
 pub mod contract;
 pub mod copy;
 pub mod derived;
+pub mod detect;
 pub mod document;
 pub mod emit;
 pub mod fault;

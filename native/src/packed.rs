@@ -1,5 +1,6 @@
 //! What leaves of a piece: bodies one after another, each with a LF, and a table of columns behind them.
 
+use crate::detect::Log;
 use crate::flagged::Flagged;
 use crate::hash::SetDigest;
 
@@ -22,6 +23,8 @@ pub struct Columns {
     pub xxh3_64: Vec<u64>,
     pub xxh3_128: Vec<u128>,
     pub sha256: Vec<[u8; 32]>,
+    /// What became of each record, if records are compared; see [`crate::detect::Kind::number`].
+    pub kinds: Vec<u8>,
 }
 
 impl Columns {
@@ -31,12 +34,13 @@ impl Columns {
         self.xxh3_64.clear();
         self.xxh3_128.clear();
         self.sha256.clear();
+        self.kinds.clear();
     }
 
     /// Bytes that the table takes at an offset of a multiple of 8.
     pub fn bytes(&self) -> usize {
         let n = self.ends.len();
-        2 * (n * 4).next_multiple_of(8) + n * (8 + 16 + 32)
+        2 * (n * 4).next_multiple_of(8) + n * (8 + 16 + 32) + self.kinds.len()
     }
 
     /// Writes the table into `out`, [`Columns::bytes`] long.
@@ -46,12 +50,14 @@ impl Columns {
         let (ends, rest) = out.split_at_mut(words);
         let (sizes, rest) = rest.split_at_mut(words);
         let (short, rest) = rest.split_at_mut(n * 8);
-        let (long, sha) = rest.split_at_mut(n * 16);
+        let (long, rest) = rest.split_at_mut(n * 16);
+        let (sha, kinds) = rest.split_at_mut(n * 32);
         ends.chunks_exact_mut(4).zip(&self.ends).for_each(|(o, v)| o.copy_from_slice(&v.to_le_bytes()));
         sizes.chunks_exact_mut(4).zip(&self.xml_bytes).for_each(|(o, v)| o.copy_from_slice(&v.to_le_bytes()));
         short.chunks_exact_mut(8).zip(&self.xxh3_64).for_each(|(o, v)| o.copy_from_slice(&v.to_le_bytes()));
         long.chunks_exact_mut(16).zip(&self.xxh3_128).for_each(|(o, v)| o.copy_from_slice(&v.to_be_bytes()));
         sha.chunks_exact_mut(32).zip(&self.sha256).for_each(|(o, v)| o.copy_from_slice(v));
+        kinds.copy_from_slice(&self.kinds);
     }
 }
 
@@ -67,6 +73,10 @@ pub struct Output<'a> {
     pub empty: u64,
     /// Records that a rule keeps back.
     pub skipped: u64,
+    /// Records without a body, since nothing is to be told of them.
+    pub unchanged: u64,
+    /// Records without a body, since their ids come more than once and the file's end decides.
+    pub held: u64,
     pub unknown_ids: u64,
     /// Bodies so far, those without their hashes included.
     pub bodies: u32,
@@ -74,6 +84,8 @@ pub struct Output<'a> {
     pub last_id: Option<String>,
     pub rejects: Vec<Reject>,
     pub flagged: Flagged,
+    /// What became of the records, if they are compared.
+    pub log: Option<Log>,
 }
 
 impl<'a> Output<'a> {
@@ -88,12 +100,15 @@ impl<'a> Output<'a> {
             read: 0,
             empty: 0,
             skipped: 0,
+            unchanged: 0,
+            held: 0,
             unknown_ids: 0,
             bodies: 0,
             digest: SetDigest::default(),
             last_id: None,
             rejects: Vec::new(),
             flagged: Flagged::default(),
+            log: None,
         }
     }
 
@@ -105,6 +120,14 @@ impl<'a> Output<'a> {
     /// Bytes so far, with what is not [`Output::settled`].
     pub fn written(&self) -> usize {
         self.written
+    }
+
+    /// Forgets what was written behind `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.written = self.written.min(len);
+        if let Some(own) = &mut self.own {
+            own.truncate(len);
+        }
     }
 
     /// All that was written is whole.

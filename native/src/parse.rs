@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::body::{self, Batch, HEX, MIDDLE, PREFIX};
 use crate::check::{Answer, Checker};
 use crate::contract::{Contract, DataType};
+use crate::detect::{Candidate, Detector, Kind as ChangeKind, Lookup};
 use crate::emit::{Emitter, room};
 use crate::fault::{Code, Fault, Kind};
 use crate::flagged::{KEPT_BYTES_MAX, Kept, keeps_record};
@@ -33,6 +34,10 @@ pub struct Parser {
     form: Option<Form>,
     /// Looks at records with the data quality rules, if there are any.
     checker: Option<Checker>,
+    /// Tells which records have changed, or which are wanted at all, if that is asked.
+    pub detector: Option<Detector>,
+    /// What went wrong in the index.
+    fault: Option<Fault>,
     /// Take the defining reader always; for tests that hold the two against each other.
     pub by_definition: bool,
 }
@@ -69,6 +74,8 @@ impl Parser {
             batch: Batch::default(),
             form: None,
             checker: None,
+            detector: None,
+            fault: None,
             by_definition: false,
         }
     }
@@ -91,9 +98,15 @@ impl Parser {
     /// Parses the piece `raw` in `buffer` into `out`.
     pub fn piece(&mut self, buffer: &Buffer, raw: &Raw, frame: &Frame, rules: RejectRules, out: &mut Output) -> Result<(), Fault> {
         out.read = raw.read;
+        out.log = self.detector.as_ref().and_then(Detector::log);
+        self.fault = None;
         let xml = buffer.filled();
         if let Some(skipped) = &raw.skipped {
-            out.rejects.push(reject(&skipped.head, skipped.offset, Kind::RecordTooLarge, skipped.offset, self.data_type, rules));
+            if self.detector.as_ref().is_some_and(Detector::picks) {
+                out.unchanged += 1;
+            } else {
+                out.rejects.push(reject(&skipped.head, skipped.offset, Kind::RecordTooLarge, skipped.offset, self.data_type, rules));
+            }
         }
         self.batch.clear();
         let result = match &raw.units {
@@ -103,10 +116,70 @@ impl Parser {
                 }
                 Ok(())
             }
+            None if self.detector.as_ref().is_some_and(Detector::sifts) => self.sifted(xml, raw, buffer.ends(), frame, rules, out),
             None => self.plain(xml, raw, frame, rules, out),
         };
         self.batch.settle(out);
-        result
+        self.fault.take().map_or(result, Err)
+    }
+
+    /// A piece that was cut by the splitter, of which not every record has to be parsed.
+    fn sifted(&mut self, xml: &[u8], raw: &Raw, ends: &[u32], frame: &Frame, rules: RejectRules, out: &mut Output) -> Result<(), Fault> {
+        let xml = &xml[..raw.end];
+        let mut at = raw.start;
+        out.read = u64::from(raw.skipped.is_some());
+        for &end in ends {
+            let end = end as usize;
+            at += xml[at..end].iter().take_while(|&&b| attributes::is_space(b)).count();
+            if self.passes(&xml[at..end], out) {
+                out.read += 1;
+                at = end;
+                continue;
+            }
+            let valid = at + utf8::valid_up_to(&xml[at..end]);
+            while at < end && self.fault.is_none() {
+                out.read += 1;
+                self.emitter.tape.cursor.reset(at, end);
+                if let Some(behind) = self.fast(xml, at, valid, frame, out) {
+                    at = behind;
+                    continue;
+                }
+                match frame.unit(xml, at, true, &mut None) {
+                    Step::Unit(unit) => {
+                        self.unit(xml, raw.base, &unit, frame, rules, out);
+                        at = unit.end;
+                    }
+                    other => return Err(Fault::new(Code::Internal, raw.base + at as u64, format!("the splitter and the scanner disagree: {other:?}"))),
+                }
+                at += xml[at..end].iter().take_while(|&&b| attributes::is_space(b)).count();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a record is done with by its bytes alone: nobody wants it, or it is as the index has it.
+    fn passes(&mut self, record: &[u8], out: &mut Output) -> bool {
+        let Some(detector) = self.detector.as_mut().filter(|detector| detector.sifts()) else { return false };
+        let raw = hash::xxh3_64(record);
+        if !detector.wants(raw) {
+            out.unchanged += 1;
+            return true;
+        }
+        if self.by_definition {
+            return false;
+        }
+        match (detector.next(raw), &mut out.log) {
+            (Ok(Some(pos)), Some(log)) => {
+                out.unchanged += 1;
+                log.seen(pos);
+                true
+            }
+            (Err(fault), _) => {
+                self.fault.get_or_insert(fault);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// A piece that is records and white space, cut by the splitter.
@@ -162,6 +235,21 @@ impl Parser {
             return None;
         }
         let id = e.id(xml)?;
+        let mut candidate = None;
+        if let (Some(detector), Some(log)) = (&mut self.detector, &mut out.log) {
+            match detector.look_up(&xml[id.0..id.1], || hash::xxh3_64(record)) {
+                Ok(Lookup::Candidate(found)) => candidate = Some(found),
+                Ok(Lookup::Seen(pos)) => {
+                    out.unchanged += 1;
+                    log.seen(pos);
+                    return Some(end);
+                }
+                Err(fault) => {
+                    self.fault.get_or_insert(fault);
+                    return Some(end);
+                }
+            }
+        }
         let answer = self.checker.as_mut().map_or(Answer::Clean, |checker| checker.check(&e.tape, xml));
         if answer == Answer::Unsure {
             self.slow(record, out);
@@ -193,6 +281,9 @@ impl Parser {
         if answer == Answer::Hits {
             self.flag(record, &String::from_utf8_lossy(&xml[id.0..id.1]), out);
         }
+        if let (Some(candidate), Some(log)) = (candidate, &mut out.log) {
+            log.wait(candidate);
+        }
         self.batch.add(len, id.1 - id.0, record, out);
         Some(end)
     }
@@ -215,7 +306,9 @@ impl Parser {
         let bytes = &xml[unit.start..unit.end];
         match unit.what {
             What::RootEnd => {}
+            What::Reject { .. } if self.detector.as_ref().is_some_and(Detector::picks) => out.unchanged += 1,
             What::Reject { kind, at } => out.rejects.push(reject(bytes, base + unit.start as u64, kind, base + at as u64, self.data_type, rules)),
+            What::Record if self.passes(bytes, out) => {}
             What::Record => {
                 self.emitter.tape.cursor.reset(unit.start, unit.end);
                 let taken = std::str::from_utf8(bytes).is_ok() && self.fast(&xml[..unit.end], unit.start, unit.end, frame, out) == Some(unit.end);
@@ -233,18 +326,38 @@ impl Parser {
             return;
         };
         let is_unknown = id.is_none();
+        let mut candidate = None;
+        if let (Some(detector), Some(log), Some(id)) = (&mut self.detector, &mut out.log, &id) {
+            match detector.look_up(id.as_bytes(), || hash::xxh3_64(record)) {
+                Ok(Lookup::Candidate(found)) => candidate = Some(found),
+                Ok(Lookup::Seen(pos)) => {
+                    out.unchanged += 1;
+                    return log.seen(pos);
+                }
+                Err(fault) => {
+                    self.fault.get_or_insert(fault);
+                    return;
+                }
+            }
+        }
         let id = id.unwrap_or_else(|| "unknown".to_owned());
         if !self.judge(record, &id, &mut map, out) {
             out.skipped += 1;
             return;
         }
-        out.unknown_ids += u64::from(is_unknown);
         tree::normalise(&mut map, self.data_type, self.contract);
         let mut object = Vec::new();
         json::write_value(&tree::Value::Object(map), &mut object);
-        // Columns are in the order of bodies.
+        // Columns, and what is taken down, are in the order of records.
         self.batch.settle(out);
         let sha = hash::sha256(&object);
+        match self.decide(candidate, record, &sha, out) {
+            None => {}
+            Some((kind, true)) => out.columns.kinds.push(kind.number()),
+            Some((ChangeKind::Held, _)) => return out.held += 1,
+            Some(_) => return out.unchanged += 1,
+        }
+        out.unknown_ids += u64::from(is_unknown);
         let mut body = PREFIX[..PREFIX.len() - 1].to_vec();
         json::write_string(&id, &mut body);
         body.extend_from_slice(&MIDDLE[1..]);
@@ -259,6 +372,21 @@ impl Parser {
         body.push(b'\n');
         out.append(&body);
         self.note(record, id.as_bytes(), sha, out);
+    }
+
+    /// What has become of a record with this hash, and whether its body comes out; None if nobody asked.
+    fn decide(&mut self, candidate: Option<Candidate>, record: &[u8], sha: &[u8; 32], out: &mut Output) -> Option<(ChangeKind, bool)> {
+        let (Some(detector), Some(log)) = (&mut self.detector, &mut out.log) else { return None };
+        match candidate.map_or_else(|| detector.look_up_unknown(sha), Ok) {
+            Ok(candidate) => {
+                log.wait(candidate);
+                Some(log.decide(hash::xxh3_64(record), sha))
+            }
+            Err(fault) => {
+                self.fault.get_or_insert(fault);
+                Some((ChangeKind::Unchanged, false))
+            }
+        }
     }
 
     /// Holds a parsed record against the rules: what is to be changed is, what is reported is taken down. False if it is skipped.

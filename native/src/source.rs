@@ -9,13 +9,15 @@ use crate::gzip::{Point, Reader};
 use crate::limits::Limits;
 use crate::scan::{Frame, LINE_FORM_BYTES_MAX, Step, Unit, Walk, What};
 use crate::simd::PAD;
-use crate::split::Splitter;
+use crate::split::{Cut, Splitter};
 
 /// A thread's own buffer of inflated bytes; [`PAD`] zero bytes always follow the filled part.
 #[derive(Default)]
 pub struct Buffer {
     bytes: Vec<u8>,
     len: usize,
+    /// Where each record of a piece cut by the splitter ends.
+    ends: Vec<u32>,
 }
 
 impl Buffer {
@@ -24,9 +26,23 @@ impl Buffer {
         &self.bytes[..self.len]
     }
 
+    /// The ends of the records that the last [`Buffer::cut`] found.
+    pub fn ends(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// Cuts off whole records from `from` on; see [`Splitter::cut`].
+    pub fn cut(&mut self, splitter: &Splitter, from: usize) -> Option<Cut> {
+        let cut = splitter.cut(&self.bytes[..self.len], from, &mut self.ends);
+        if cut.is_none() {
+            self.ends.clear();
+        }
+        cut
+    }
+
     /// Bytes of memory held.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+        self.bytes.capacity() + self.ends.capacity() * size_of::<u32>()
     }
 
     /// Replaces the content; used by tests and by callers that have their bytes already.
@@ -199,6 +215,7 @@ impl Source {
         let mut raw = Raw { seq: self.seq, base: self.base, ..Raw::default() };
         self.seq += 1;
         buffer.len = 0;
+        buffer.ends.clear();
         buffer.room(self.chunk.max(self.carry.len()));
         buffer.bytes[..self.carry.len()].copy_from_slice(&self.carry);
         buffer.grown(self.carry.len());
@@ -324,7 +341,7 @@ impl Source {
 
     fn content(&mut self, buffer: &mut Buffer, raw: &mut Raw, eof: bool) -> Result<bool, Fault> {
         let Some((frame, splitter)) = self.frame.take() else { return Ok(false) };
-        let result = match splitter.cut(buffer.filled(), raw.end) {
+        let result = match buffer.cut(&splitter, raw.end) {
             Some(cut) => {
                 raw.end = cut.end;
                 raw.read = cut.records;

@@ -56,18 +56,19 @@ impl Splitter {
     }
 
     /// The last place in `buf[from..]` that is surely between records, or None if it takes the scanner to tell.
-    /// `buf` has [`PAD`] readable bytes behind it.
-    pub fn cut(&self, buf: &[u8], from: usize) -> Option<Cut> {
+    /// `ends` is where each of them ends, white space between them aside. `buf` has [`PAD`] readable bytes behind it.
+    pub fn cut(&self, buf: &[u8], from: usize, ends: &mut Vec<u32>) -> Option<Cut> {
+        ends.clear();
         // SAFETY: AVX2 only if it is there; `buf` has PAD readable bytes behind it.
         let cut = unsafe {
             #[cfg(target_arch = "x86_64")]
             if crate::simd::has_avx2() {
-                self.cut_avx2(buf, from)
+                self.cut_avx2(buf, from, ends)
             } else {
-                self.cut_in::<Scalar>(buf, from)
+                self.cut_in::<Scalar>(buf, from, ends)
             }
             #[cfg(not(target_arch = "x86_64"))]
-            self.cut_in::<Scalar>(buf, from)
+            self.cut_in::<Scalar>(buf, from, ends)
         };
         let root = self.root_end.as_ref().is_some_and(|f| f.find(&buf[from..cut.end]).is_some());
         (cut.end > from && !root).then_some(cut)
@@ -80,16 +81,16 @@ impl Splitter {
 
     #[cfg(target_arch = "x86_64")]
     #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
-    unsafe fn cut_avx2(&self, buf: &[u8], from: usize) -> Cut {
+    unsafe fn cut_avx2(&self, buf: &[u8], from: usize, ends: &mut Vec<u32>) -> Cut {
         // SAFETY: the caller's.
-        unsafe { self.cut_in::<crate::simd::Avx2>(buf, from) }
+        unsafe { self.cut_in::<crate::simd::Avx2>(buf, from, ends) }
     }
 
     #[inline(always)]
-    unsafe fn cut_in<I: Isa>(&self, buf: &[u8], from: usize) -> Cut {
+    unsafe fn cut_in<I: Isa>(&self, buf: &[u8], from: usize, ends: &mut Vec<u32>) -> Cut {
         const { assert!(PAD >= 64) };
         let mut plain = Plain::default();
-        let mut count = Count { depth: 0, records: 0, cut: Cut { end: from, records: 0 } };
+        let mut count = Count { depth: 0, ends, cut: Cut { end: from, records: 0 } };
         // Whether the byte before the block is the `/` of a `</`.
         let mut after_slash = 0u64;
         let mut at = from;
@@ -125,13 +126,14 @@ impl Splitter {
 }
 
 /// Records counted by their tags.
-struct Count {
+struct Count<'a> {
     depth: usize,
-    records: u64,
+    /// Behind each record.
+    ends: &'a mut Vec<u32>,
     cut: Cut,
 }
 
-impl Count {
+impl Count<'_> {
     /// Counts the tag whose name, beginning as the record's, is at `name`; false if no more can be told.
     #[inline(never)]
     fn tag(&mut self, of: &Splitter, buf: &[u8], name: usize) -> bool {
@@ -171,8 +173,8 @@ impl Count {
             }
         }
         if self.depth == 0 {
-            self.records += 1;
-            self.cut = Cut { end: gt + 1, records: self.records };
+            self.ends.push(gt as u32 + 1);
+            self.cut = Cut { end: gt + 1, records: self.ends.len() as u64 };
         }
         true
     }

@@ -77,7 +77,7 @@ pub fn rules_do_not_depend_on_the_way(xml: &[u8], rules: &'static Arc<Rules>, ch
 
 /// Everything that was read is accounted for, unless the file failed.
 pub fn conserved(outcome: &Outcome) -> Check {
-    let out = outcome.bodies.len() as u64 + outcome.rejects.len() as u64 + outcome.empty + outcome.skipped;
+    let out = outcome.bodies.len() as u64 + outcome.rejects.len() as u64 + outcome.empty + outcome.skipped + outcome.unchanged + outcome.held;
     match &outcome.fault {
         None if outcome.read != out => Err(format!("read {} but gave out {out}", outcome.read)),
         _ => Ok(()),
@@ -156,9 +156,14 @@ pub fn cuts_are_boundaries(xml: &[u8], lengths: impl Iterator<Item = usize>) -> 
     for length in lengths.filter(|&n| n >= opening.start && n <= xml.len()) {
         buffer.set(&xml[..length]);
         for &from in ends.range(..=length) {
-            let Some(cut) = splitter.cut(buffer.filled(), from) else { continue };
+            let Some(cut) = buffer.cut(&splitter, from) else { continue };
             if cut.end <= from || !ends.contains(&cut.end) {
                 return Err(format!("{length} bytes are cut from {from} to {}, which is none of {ends:?}", cut.end));
+            }
+            let told = buffer.ends();
+            let sound = told.len() as u64 == cut.records && told.is_sorted() && told.last() == Some(&(cut.end as u32));
+            if !sound || !told.iter().all(|&end| ends.contains(&(end as usize))) {
+                return Err(format!("{length} bytes from {from}: {} records end at {told:?}, some of which are none of {ends:?}", cut.records));
             }
         }
     }

@@ -3,6 +3,7 @@
 #![allow(dead_code)]
 
 pub mod bodies;
+pub mod changes;
 pub mod checks;
 pub mod documents;
 pub mod gzips;

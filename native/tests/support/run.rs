@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadwax_native::contract::{Contract, DataType};
+use deadwax_native::detect::{Detector, Settings};
 use deadwax_native::fault::{Code, Fault};
 use deadwax_native::flagged::{Flagged, FlaggedFile};
 use deadwax_native::gzip::Reader;
@@ -33,6 +34,16 @@ pub struct Setup {
     pub by_definition: bool,
     pub slot: usize,
     pub rules: Option<&'static Arc<Rules>>,
+}
+
+/// What a run with a comparison tells beside its outcome.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// One a piece.
+    pub frames: Vec<Vec<u8>>,
+    pub kinds: Vec<u8>,
+    /// Ids of each piece, least and greatest.
+    pub ids: Vec<Option<(u64, u64)>>,
 }
 
 impl Setup {
@@ -64,6 +75,8 @@ pub struct Outcome {
     pub read: u64,
     pub empty: u64,
     pub skipped: u64,
+    pub unchanged: u64,
+    pub held: u64,
     pub unknown_ids: u64,
     /// Flagged records: the body they are or stand before, whether they are skipped, and how many files there are up to them.
     pub flags: Vec<(u64, bool, u64)>,
@@ -130,7 +143,18 @@ pub fn run(bytes: &[u8], setup: &Setup) -> Outcome {
 pub fn run_watched(file: &TempFile, setup: &Setup) -> (Outcome, Watch) {
     let spacing = setup.checkpoints.then_some(Spacing { records: 1, time: Duration::from_secs(3600) });
     let reader = Reader::new(file.input(), setup.backend, setup.limits);
-    drain(Source::new(reader, Some(setup.data_type), setup.limits, setup.chunk, setup.raw_max, spacing), setup)
+    let (outcome, watch, _) = drain(Source::new(reader, Some(setup.data_type), setup.limits, setup.chunk, setup.raw_max, spacing), setup, None);
+    (outcome, watch)
+}
+
+/// Runs over `bytes`, holding the records against an index. As many detectors take turns as there are threads to pull.
+pub fn run_compared(bytes: &[u8], setup: &Setup, settings: &Settings, threads: usize) -> (Outcome, Changes) {
+    let file = TempFile::new(bytes);
+    let reader = Reader::new(file.input(), setup.backend, setup.limits);
+    let source = Source::new(reader, Some(setup.data_type), setup.limits, setup.chunk, setup.raw_max, None);
+    let detectors = (0..threads).map(|_| Detector::new(settings).expect("a sound index")).collect();
+    let (outcome, _, changes) = drain(source, setup, Some(detectors));
+    (outcome, changes)
 }
 
 /// Runs over what is behind a mark.
@@ -138,13 +162,13 @@ pub fn run_on(file: &TempFile, resume: &Resume, setup: &Setup) -> Outcome {
     let source = Reader::resume(file.input(), setup.backend, setup.limits, &resume.point)
         .and_then(|reader| Source::new(reader, Some(setup.data_type), setup.limits, setup.chunk, setup.raw_max, None).resumed(resume, setup.data_type));
     match source {
-        Ok(source) => drain(source, setup).0,
+        Ok(source) => drain(source, setup, None).0,
         Err(fault) => Outcome { fault: Some(fault), ..Outcome::default() },
     }
 }
 
-fn drain(mut source: Source, setup: &Setup) -> (Outcome, Watch) {
-    let (mut outcome, mut watch) = (Outcome::default(), Watch::default());
+fn drain(mut source: Source, setup: &Setup, mut detectors: Option<Vec<Detector>>) -> (Outcome, Watch, Changes) {
+    let (mut outcome, mut watch, mut changes) = (Outcome::default(), Watch::default(), Changes::default());
     let (mut buffer, mut columns) = (Buffer::default(), Columns::default());
     let mut parser: Option<Parser> = None;
     let mut slot = vec![0; setup.slot];
@@ -166,7 +190,18 @@ fn drain(mut source: Source, setup: &Setup) -> (Outcome, Watch) {
             let parser = parser.get_or_insert_with(|| Parser::new(frame.data_type, setup.contract));
             parser.by_definition = setup.by_definition;
             parser.set_rules(setup.rules);
+            parser.detector = detectors.as_mut().and_then(Vec::pop);
             fault = parser.piece(&buffer, &raw, &frame, RejectRules { raw_bytes_max: setup.raw_max }, &mut out).err();
+            if let Some((detectors, mut detector)) = detectors.as_mut().zip(parser.detector.take()) {
+                if let Some(log) = out.log.take() {
+                    assert_eq!(out.columns.kinds.len(), out.columns.ends.len(), "a kind for each body");
+                    changes.kinds.extend(&out.columns.kinds);
+                    let findings = log.finish(&mut detector).expect("a sound index");
+                    changes.frames.push(findings.frame);
+                    changes.ids.push(findings.ids);
+                }
+                detectors.insert(0, detector);
+            }
         }
         let fault = fault.or(raw.fault.take());
         let piece = Results::of(out);
@@ -180,7 +215,7 @@ fn drain(mut source: Source, setup: &Setup) -> (Outcome, Watch) {
         if fault.is_some() || raw.finished {
             assert!(fault.is_none() || !raw.finished, "an end is an end or a fault");
             outcome.fault = fault;
-            return (outcome, watch);
+            return (outcome, watch, changes);
         }
         assert!(watch.pieces < 1 << 24, "a run comes to an end");
     }
@@ -197,6 +232,8 @@ struct Results {
     read: u64,
     empty: u64,
     skipped: u64,
+    unchanged: u64,
+    held: u64,
     unknown_ids: u64,
     flagged: Flagged,
     digest: SetDigest,
@@ -211,10 +248,11 @@ impl Results {
         let (rejects, last_id) = (std::mem::take(&mut out.rejects), out.last_id.take());
         let (len, read, empty, unknown_ids, digest) = (out.len(), out.read, out.empty, out.unknown_ids, out.digest);
         let (skipped, flagged) = (out.skipped, std::mem::take(&mut out.flagged));
+        let (unchanged, held) = (out.unchanged, out.held);
         assert_eq!(out.bodies as usize, ends.len(), "bodies are counted");
         let (table, own) = out.finish();
         assert!(table >= len && table.is_multiple_of(8), "the table lies behind the bodies");
-        Self { own, len, ends, columns, shas, rejects, read, empty, skipped, unknown_ids, flagged, digest, last_id }
+        Self { own, len, ends, columns, shas, rejects, read, empty, skipped, unchanged, held, unknown_ids, flagged, digest, last_id }
     }
 }
 
@@ -235,8 +273,8 @@ fn take(outcome: &mut Outcome, piece: &Results, bytes: &[u8], sound: bool) {
     assert_eq!(piece.last_id, last, "the last id");
     assert!([piece.shas.len(), piece.columns.len()].iter().all(|&n| n == piece.ends.len()), "columns are of one length");
     if sound {
-        let out = piece.ends.len() as u64 + piece.empty + piece.skipped + piece.rejects.len() as u64;
-        assert_eq!(piece.read, out, "read = bodies + empty + skipped + rejects in a piece");
+        let out = piece.ends.len() as u64 + piece.unchanged + piece.held + piece.empty + piece.skipped + piece.rejects.len() as u64;
+        assert_eq!(piece.read, out, "read = bodies + unchanged + held + empty + skipped + rejects in a piece");
     }
     take_flagged(outcome, &piece.flagged, (outcome.bodies.len() - piece.ends.len()) as u64);
     assert_eq!(piece.flagged.marks.iter().filter(|mark| mark.is_skip).count() as u64, piece.skipped, "a mark for each skip");
@@ -245,6 +283,8 @@ fn take(outcome: &mut Outcome, piece: &Results, bytes: &[u8], sound: bool) {
     outcome.read += piece.read;
     outcome.empty += piece.empty;
     outcome.skipped += piece.skipped;
+    outcome.unchanged += piece.unchanged;
+    outcome.held += piece.held;
     outcome.unknown_ids += piece.unknown_ids;
 }
 
@@ -282,7 +322,7 @@ fn lines(bytes: &[u8]) -> Vec<String> {
 }
 
 /// Checks that a body is what the contract says around any record: its id and its hash.
-fn check_body(body: &[u8]) -> (String, String) {
+pub fn check_body(body: &[u8]) -> (String, String) {
     let text = std::str::from_utf8(body).expect("bodies are UTF-8");
     let json = text.strip_suffix('\n').expect("a body ends in LF");
     assert!(!json.contains('\n'), "one body is one line");

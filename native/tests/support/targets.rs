@@ -20,7 +20,7 @@ fn split_off(data: &[u8]) -> Option<(Rng, &[u8])> {
 }
 
 /// Rules of every kind, over names that inputs are likely to have.
-static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
+pub static RULES: LazyLock<Arc<Rules>> = LazyLock::new(|| {
     let lists = r#"{"skips": [{"field": "name", "contains": "A", "reason": "r"}],
         "filters": [{"field": "artists.artist.0.name", "remove_matching": "x"}, {"field": "year", "nullify_when": {"below": 1900}}],
         "rules": [{"name": "a", "field": "id", "condition": {"type": "required"}, "severity": "error"},
