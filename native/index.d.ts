@@ -48,6 +48,23 @@ export interface SourceOptions {
   readonly resume?: ResumePoint;
   /** Data quality rules to hold records against, from {@link compileRules}; only in the fanout contract. */
   readonly rules?: number;
+  /** Hold each record against a record index. */
+  readonly detect?: Detect;
+  /** Ascending xxh3 (64 bits) of the records that are wanted: all others are passed over, rejects too. */
+  readonly only?: BigUint64Array;
+}
+
+/** How records are held against what downstream has; see {@link Piece.log}. */
+export interface Detect {
+  /** From {@link openIndex}; left out: downstream has nothing, and every record is created. */
+  readonly index?: number;
+  /**
+   * `raw`: a record of the same bytes is unchanged, and not parsed. `hash`: rules have changed, so that all are parsed, and those with the
+   * same canonical hash are unchanged. `rebase`: the canonical hash means something else now; the same bytes are unchanged and get the new hash.
+   */
+  readonly trust: "raw" | "hash" | "rebase";
+  /** Which records have bodies: those that were created or updated, or all. */
+  readonly publish: "changes" | "all";
 }
 
 export interface SourceInfo {
@@ -98,16 +115,21 @@ export interface Piece {
   readonly xmlBytes: number;
   /** Compressed bytes consumed so far, for progress. */
   readonly compressedBytes: number;
-  /** Records counted by the splitter. */
+  /** Records in the piece: `records`, `unchanged`, `held`, `empty`, `skipped` and `rejects` are their sum. */
   readonly read: number;
   readonly empty: number;
   /** Records that rules keep back. */
   readonly skipped: number;
+  /** Records without a body because they are what downstream has, or because `only` does not want them. */
+  readonly unchanged: number;
+  /** Records without a body because their id has come more than once: what differs then is decided at the end of the file. */
+  readonly held: number;
+  /** Bodies of records without an id. */
   readonly unknownIds: number;
   /** Bodies in the slot, and their total bytes with one LF each. */
   readonly records: number;
   readonly bytes: number;
-  /** Byte offset in the slot of the table: columns ends u32[n], xmlBytes u32[n], xxh3 64 u64[n], xxh3 128 u8[16][n], sha256 u8[32][n], each 8-byte aligned. */
+  /** Byte offset in the slot of the table: columns ends u32[n], xmlBytes u32[n], xxh3 64 u64[n], xxh3 128 u8[16][n], sha256 u8[32][n], each 8-byte aligned; with `detect` also kinds u8[n]: 0 unchanged or undecided, 1 created, 2 updated. */
   readonly table: number;
   /** Set instead of using the slot when the piece is larger than it. */
   readonly own?: Uint8Array | null;
@@ -121,6 +143,11 @@ export interface Piece {
   readonly resume?: ResumePoint | null;
   /** The data type, once the root element was seen. */
   readonly dataType?: string | null;
+  /** With `detect`: what became of each record, to be appended to the {@link openLedger ledger} in the order of pieces. */
+  readonly log?: Uint8Array | null;
+  /** With `detect`: the least and the greatest id of the piece that is canonical decimal below 2^53, unchanged records included. */
+  readonly minId?: number | null;
+  readonly maxId?: number | null;
 }
 
 /** Compiles data quality rules, the canonical form of `src/config/rules-file.ts`. Throws with a JSON list of texts as message: all that is wrong. */

@@ -5,7 +5,7 @@ import { toDumpError } from "./fault.ts";
 import type { Slots } from "./slots.ts";
 
 /** A piece of a file with its bodies at hand. */
-export interface ParsedPiece extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "flagged" | "resume" | "dataType" | "lastId"> {
+export interface ParsedPiece extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "flagged" | "resume" | "dataType" | "lastId" | "log" | "minId" | "maxId"> {
   readonly dataType: DataType | null;
   readonly lastId: string | null;
   readonly rejects: readonly RejectedRecord[];
@@ -21,6 +21,12 @@ export interface ParsedPiece extends Omit<Piece, "fault" | "own" | "table" | "re
   readonly ends: Uint32Array;
   /** SHA-256 of each record, 32 bytes each. */
   readonly sha256: Uint8Array;
+  /** What each record was to the record index: 0 unchanged or undecided, 1 created, 2 updated. Null if they were not compared. */
+  readonly kinds: Uint8Array | null;
+  /** What the ledger is to be told of the piece; null if records were not compared. */
+  readonly log: Uint8Array | null;
+  /** Ids that are numbers, unchanged records included; null if there are none, or records were not compared. */
+  readonly ids: { readonly min: number; readonly max: number } | null;
   /** Gives the memory back; the views must not be used afterwards. */
   release(): void;
 }
@@ -97,12 +103,13 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
   }
 
   #open(answer: Piece, slot: number): ParsedPiece {
-    const { fault, own, table, rejects, flagged, resume, dataType, lastId, ...piece } = answer;
+    const { fault, own, table, rejects, flagged, resume, dataType, lastId, log, minId, maxId, ...piece } = answer;
     const { name, slots, view } = this.#pulling;
     const memory = own ?? view(slot);
     const n = piece.records;
     const words = Math.ceil((n * 4) / 8) * 8;
     const at = memory.byteOffset + table;
+    const hashes = at + 2 * words + n * 24;
     let held = true;
     return {
       ...piece,
@@ -114,7 +121,10 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
       error: fault ? toDumpError(name, fault) : null,
       body: memory.subarray(0, piece.bytes),
       ends: new Uint32Array(memory.buffer, at, n),
-      sha256: new Uint8Array(memory.buffer, at + 2 * words + n * 24, n * 32),
+      sha256: new Uint8Array(memory.buffer, hashes, n * 32),
+      kinds: log ? new Uint8Array(memory.buffer, hashes + n * 32, n) : null,
+      log: log ?? null,
+      ids: minId != null && maxId != null ? { min: minId, max: maxId } : null,
       release: () => {
         if (held) slots.release(slot);
         held = false;

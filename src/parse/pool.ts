@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
-import { closeSource, closeVerify, openSource, openVerify, type Piece, type SourceOptions, type VerifyStep } from "../../native/index.js";
+import { closeSource, closeVerify, openSource, openVerify, type Detect, type Piece, type SourceOptions, type VerifyStep } from "../../native/index.js";
 import { DumpError } from "../errors.ts";
 import type { DataType, ResumePoint } from "../model.ts";
 import { openingError, toDumpError } from "./fault.ts";
@@ -25,7 +25,7 @@ export interface PoolOptions {
 }
 
 /** A file to pull, from its beginning or from a point in it. */
-export interface PullRequest extends Omit<SourceOptions, "chunkBytes" | "path" | "dataType" | "resume" | "rules"> {
+export interface PullRequest extends Omit<SourceOptions, "chunkBytes" | "path" | "dataType" | "resume" | "rules" | "detect" | "only"> {
   /** Null reads standard input. */
   readonly path: string | null;
   /** Null takes it from the root element. */
@@ -33,6 +33,10 @@ export interface PullRequest extends Omit<SourceOptions, "chunkBytes" | "path" |
   readonly resume: ResumePoint | null;
   /** Handle of compiled data quality rules. */
   readonly rules?: number | null;
+  /** Hold each record against a record index. */
+  readonly detect?: Detect | null;
+  /** Only the records with one of these xxh3, ascending. */
+  readonly only?: BigUint64Array | null;
 }
 
 /** The addon takes no null: what is null is left out. */
@@ -93,10 +97,10 @@ export class ParsePool implements AsyncDisposable {
   }
 
   /** Opens a file and pulls its pieces, in file order. */
-  pull(name: string, { path, dataType, resume, rules = null, ...options }: PullRequest): PieceStream {
+  pull(name: string, { path, dataType, resume, rules = null, detect = null, only = null, ...options }: PullRequest): PieceStream {
     let handle: number;
     try {
-      const where = given({ path, dataType, rules, resume: resume === null ? null : given(resume) });
+      const where = given({ path, dataType, rules, detect, only, resume: resume === null ? null : given(resume) });
       handle = openSource({ ...options, ...where, chunkBytes: this.#chunkBytes } as SourceOptions).handle;
     } catch (error) {
       throw openingError(name, error);
