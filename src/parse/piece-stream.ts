@@ -5,7 +5,8 @@ import { toDumpError } from "./fault.ts";
 import type { Slots } from "./slots.ts";
 
 /** A piece of a file with its bodies at hand. */
-export interface ParsedPiece extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "flagged" | "resume" | "dataType" | "lastId" | "log" | "minId" | "maxId"> {
+export interface ParsedPiece
+  extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "flagged" | "resume" | "dataType" | "lastId" | "log" | "minId" | "maxId"> {
   readonly dataType: DataType | null;
   readonly lastId: string | null;
   readonly rejects: readonly RejectedRecord[];

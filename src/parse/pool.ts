@@ -1,6 +1,6 @@
 import { setTimeout } from "node:timers/promises";
 import { Piscina } from "piscina";
-import { closeSource, closeVerify, openSource, openVerify, type Detect, type Piece, type SourceOptions, type VerifyStep } from "../../native/index.js";
+import { closeSource, closeVerify, type Detect, openSource, openVerify, type Piece, type SourceOptions, type VerifyStep } from "../../native/index.js";
 import { DumpError } from "../errors.ts";
 import type { DataType, ResumePoint } from "../model.ts";
 import { openingError, toDumpError } from "./fault.ts";
