@@ -2,6 +2,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { DATA_TYPES, type DataType } from "../../dist/model.js";
+import { ParsePool } from "../../dist/parse/pool.js";
 import {
   appendLedger,
   closeIndex,
@@ -18,8 +20,6 @@ import {
   openIndex,
   openLedger,
 } from "../../native/index.js";
-import { DATA_TYPES, type DataType } from "../../src/model.ts";
-import { ParsePool } from "../../src/parse/pool.ts";
 
 const LIMITS = {
   contract: "fanout",
