@@ -4,10 +4,10 @@ import type { Ledger } from "./ledger.ts";
 /** What this stage needs to know of a piece. */
 interface Detected {
   readonly records: number;
-  /** The piece's part of the ledger; left out where nothing was looked for. */
-  readonly log?: Uint8Array | null;
+  /** The piece's part of the ledger; null where nothing was looked for. */
+  readonly log: Uint8Array | null;
   /** What each body is, see CHANGE_TYPES. */
-  readonly kinds?: Uint8Array | null;
+  readonly kinds: Uint8Array | null;
   release(): void;
 }
 
@@ -18,7 +18,7 @@ interface Detected {
 export async function* recorded<P extends Detected>(pieces: AsyncIterable<P>, ledger: Ledger, run: ChangeRun) {
   for await (const piece of pieces) {
     try {
-      if (piece.log != null) ledger.append(piece.log);
+      if (piece.log !== null) ledger.append(piece.log);
       if (piece.records > 0) await ledger.sync();
     } catch (error) {
       piece.release();

@@ -1,6 +1,6 @@
 import { type Flagged as Found, type Piece, sourceIdentity, stopSource } from "../../native/index.js";
 import type { DumpError } from "../errors.ts";
-import type { DataType, FileIdentity, RejectedRecord, ResumePoint } from "../model.ts";
+import type { BatchChanges, DataType, FileIdentity, LedgerPosition, RejectedRecord, ResumePoint } from "../model.ts";
 import { toDumpError } from "./fault.ts";
 import type { Slots } from "./slots.ts";
 
@@ -28,6 +28,9 @@ export interface ParsedPiece
   readonly log: Uint8Array | null;
   /** Ids that are numbers, unchanged records included; null if there are none, or records were not compared. */
   readonly ids: { readonly min: number; readonly max: number } | null;
+  /** How the records of its bodies have changed, and how far the ledger goes behind it; null where changes are not looked for. */
+  readonly changes: BatchChanges | null;
+  readonly ledger: LedgerPosition | null;
   /** Gives the memory back; the views must not be used afterwards. */
   release(): void;
 }
@@ -126,6 +129,8 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
       kinds: log ? new Uint8Array(memory.buffer, hashes + n * 32, n) : null,
       log: log ?? null,
       ids: minId != null && maxId != null ? { min: minId, max: maxId } : null,
+      changes: null,
+      ledger: null,
       release: () => {
         if (held) slots.release(slot);
         held = false;
