@@ -405,5 +405,22 @@ export interface GenerateOptions {
   readonly form: "2026" | "2020";
   readonly threads: number;
 }
-/** Writes the dumps; resolves with the manifest as JSON. Runs on a thread of its own. */
+/** Writes the dumps; resolves with the manifest as JSON. Runs on a thread of its own. Rejects with JSON of an error code and a message. */
 export function generate(options: GenerateOptions): Promise<string>;
+
+export interface EvolveOptions {
+  /** Folder with the month to start from. */
+  readonly from: string;
+  /** What changes, as in `created=1%,releases.deleted=3`. */
+  readonly changes: string;
+  /** Folder with an older month. */
+  readonly returnedFrom?: string;
+  readonly out: string;
+  readonly version: string;
+  readonly seed: number;
+  readonly threads: number;
+  /** File for a list of what was done. */
+  readonly list?: string;
+}
+/** Writes the month after; otherwise like {@link generate}. */
+export function evolve(options: EvolveOptions): Promise<string>;

@@ -46,4 +46,5 @@ export const {
   xxh3_128,
   buildInfo,
   generate,
+  evolve,
 } = addon;

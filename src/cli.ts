@@ -4,6 +4,7 @@ import { Command, CommanderError, Option } from "commander";
 import { runCheck } from "./commands/check.ts";
 import type { CommandContext, Stop, StopSignal } from "./commands/context.ts";
 import { runDemo } from "./commands/demo.ts";
+import { EVOLVE_OPTIONS, type EvolveFlags, isEvolution, runEvolve } from "./commands/evolve.ts";
 import { EXIT_CODES } from "./commands/exit-codes.ts";
 import { runExtract } from "./commands/extract.ts";
 import { GENERATE_OPTIONS, runGenerate } from "./commands/generate.ts";
@@ -129,7 +130,10 @@ function buildProgram(finish: (code: number) => void): Command {
   for (const [key, { argument, fallback, meaning }] of Object.entries(GENERATE_OPTIONS)) {
     generate.option(`--${key} <${argument}>`, fallback === null ? `${meaning} (required)` : `${meaning} (default: ${fallback})`);
   }
-  withOptions(generate, { output }).action(async (flags: Parameters<typeof runGenerate>[0]) => finish(await runGenerate(flags, context)));
+  for (const [key, { argument, meaning }] of Object.entries(EVOLVE_OPTIONS)) generate.option(`${flagOf(key)} <${argument}>`, meaning);
+  withOptions(generate, { output }).action(async (flags: EvolveFlags & Pick<Flags, "output">) =>
+    finish(await (isEvolution(flags) ? runEvolve : runGenerate)(flags, context)),
+  );
 
   program
     .command("demo")

@@ -22,6 +22,7 @@ pub mod binding;
 pub mod binding_copy;
 pub mod binding_index;
 pub mod binding_ledger;
+pub mod binding_generate;
 pub mod body;
 pub mod check;
 pub mod contract;

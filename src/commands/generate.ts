@@ -1,7 +1,8 @@
 import { availableParallelism } from "node:os";
-import { count, type Parsed, text, versionDate, word } from "../config/units.ts";
+import { flagOf } from "../config/option.ts";
+import { count, type Parsed, type Schema, text, versionDate, word } from "../config/units.ts";
 import type { Flags } from "../config.ts";
-import { DumpError } from "../errors.ts";
+import { DumpError, type ErrorCode } from "../errors.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
@@ -34,14 +35,22 @@ export async function runGenerate(flags: GenerateFlags & Pick<Flags, "output">, 
 
 /** Resolves the options, or fails once with all that is wrong. */
 export function resolveGenerate(flags: GenerateFlags): Generate {
+  const { values, problems } = parseFlags(GENERATE_OPTIONS, flags);
+  if (problems.length > 0) throw new DumpError("CONFIG_INVALID", problems.join("; "));
+  return values;
+}
+
+type FlagTable = Readonly<Record<string, { readonly schema: Schema; readonly fallback: string | null }>>;
+
+/** Parses flags by a table of options; tells all that is wrong. */
+export function parseFlags<T extends FlagTable>(table: T, flags: { readonly [K in keyof T]?: string }) {
   const problems: string[] = [];
-  const values = Object.entries(GENERATE_OPTIONS).map(([key, { schema, fallback }]) => {
-    const parsed = schema.safeParse(flags[key as keyof GenerateFlags] ?? fallback ?? "");
-    if (!parsed.success) problems.push(`--${key}: ${parsed.error.issues.map((issue) => issue.message).join(", ")}`);
+  const values = Object.entries(table).map(([key, { schema, fallback }]) => {
+    const parsed = schema.safeParse(flags[key] ?? fallback ?? "");
+    if (!parsed.success) problems.push(`${flagOf(key)}: ${parsed.error.issues.map((issue) => issue.message).join(", ")}`);
     return [key, parsed.data];
   });
-  if (problems.length > 0) throw new DumpError("CONFIG_INVALID", problems.join("; "));
-  return Object.fromEntries(values);
+  return { values: Object.fromEntries(values) as { [K in keyof T]: Parsed<T[K]["schema"]> }, problems };
 }
 
 /** Writes the dump; resolves with the manifest as JSON. */
@@ -49,9 +58,15 @@ export async function writeDump(options: Generate): Promise<string> {
   // Loaded late, so that everything else here works where the addon does not.
   const { generate } = await import("../../native/index.js");
   return await generate(options).catch((cause: unknown) => {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new DumpError("SINK_UNAVAILABLE", `${options.out}: the dump cannot be written (${why})`, { cause });
+    throw failure(options.out, cause);
   });
+}
+
+/** What the generator has thrown, which is JSON, as an error that names the folder. */
+export function failure(out: string, cause: unknown): DumpError {
+  const { code, message }: { code: ErrorCode; message: string } = JSON.parse(cause instanceof Error ? cause.message : String(cause));
+  const isOurs = code === "SINK_UNAVAILABLE" || code === "INTERNAL";
+  return new DumpError(code, isOurs ? `${out}: the dump cannot be written (${message})` : message, { cause });
 }
 
 function describe({ out, version, releases, artists, masters, labels }: Generate): string {

@@ -76,5 +76,8 @@ export function formatSize(bytes: number): string {
 /** The date of a version. */
 export const versionDate = z.string().regex(/^\d{8}$/, "give eight digits, as in 20260801");
 
+/** What reads the text of an option. */
+export type Schema = z.ZodType;
+
 /** What a schema's text becomes. */
 export type Parsed<Schema extends z.ZodType> = z.output<Schema>;

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { EVOLVE_OPTIONS } from "../../src/commands/evolve.ts";
 import { EXIT_CODES } from "../../src/commands/exit-codes.ts";
 import { GENERATE_OPTIONS } from "../../src/commands/generate.ts";
 import { ACCEPTED_AND_IGNORED, type Ignored, TABLE_ACCEPTED_AND_IGNORED } from "../../src/config/ignored.ts";
@@ -24,6 +25,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   "ignored by table": () => ignored(TABLE_ACCEPTED_AND_IGNORED),
   "metrics of table": () => metricsTable(CONSUMER_METRICS),
   generate,
+  evolve,
   errors,
   exits,
   rejects,
@@ -78,6 +80,11 @@ function generate(): string {
     return [code(`--${key} ${argument}`), standard, meaning];
   });
   return table(["Flag", "Default", "Meaning"], rows);
+}
+
+function evolve(): string {
+  const rows = Object.entries(EVOLVE_OPTIONS).map(([key, { argument, meaning }]) => [code(`${flagOf(key)} ${argument}`), meaning]);
+  return table(["Flag", "Meaning"], rows);
 }
 
 function errors(): string {

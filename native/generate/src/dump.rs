@@ -66,7 +66,7 @@ fn work(board: &Board, u: &Universe, kind: DataType, count: u64) {
         // The piece before was taken earlier, and its end is known before it is compressed: this waits for little.
         let before = if number == 0 { Some(Vec::new()) } else { board.wait(|state| state.tails.remove(&(number - 1))) };
         let Some(before) = before else { break };
-        let bytes = match member::pack(raw, &before) {
+        let bytes = match member::pack(raw, &before, member::LEVEL) {
             Ok(bytes) => bytes,
             Err(error) => {
                 board.stop(Some(error));

@@ -9,6 +9,7 @@ mod board;
 mod companies;
 mod credits;
 mod dump;
+mod evolve;
 mod label;
 mod manifest;
 mod master;
@@ -36,6 +37,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub use evolve::{EvolveOptions, Evolved, evolve};
 pub use manifest::{FileEntry, Manifest};
 use universe::Universe;
 use xml::Xml;
@@ -50,6 +52,8 @@ pub enum DataType {
 }
 
 impl DataType {
+    pub const ALL: [DataType; 4] = [DataType::Artists, DataType::Labels, DataType::Masters, DataType::Releases];
+
     /// The name in file names and of the root element.
     pub fn plural(self) -> &'static str {
         match self {
@@ -101,6 +105,10 @@ pub struct Options {
 pub enum Error {
     /// An option makes no sense.
     Options(String),
+    /// A month that is to evolve is not there.
+    Missing(String),
+    /// A month that is to evolve cannot be read, or is not what it should be.
+    Source(String),
     /// A file could not be written.
     Io { path: PathBuf, error: io::Error },
     /// The compressor failed.
@@ -118,7 +126,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, out: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Error::Options(text) => write!(out, "{text}"),
+            Error::Options(text) | Error::Missing(text) | Error::Source(text) => write!(out, "{text}"),
             Error::Io { path, error } => write!(out, "cannot write {}: {error}; check that the folder can be written and has space", path.display()),
             Error::Deflate(text) => write!(out, "compression failed: {text}"),
             Error::Internal(text) => write!(out, "internal error: {text}"),
@@ -144,6 +152,14 @@ fn publish(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
     fs::rename(&partial, &target).map_err(|error| Error::io(&target, error))
 }
 
+fn is_version(text: &str) -> bool {
+    text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn threads(wanted: usize) -> usize {
+    if wanted > 0 { wanted } else { std::thread::available_parallelism().map_or(1, |count| count.get()) }
+}
+
 /// Writes the dumps of all types that have records, then checksums and manifest; `progress` gets the bytes of XML written so far.
 pub fn generate(options: &Options, progress: &(dyn Fn(u64) + Sync)) -> Result<Manifest, Error> {
     let counts = [
@@ -152,13 +168,13 @@ pub fn generate(options: &Options, progress: &(dyn Fn(u64) + Sync)) -> Result<Ma
         (DataType::Masters, options.masters),
         (DataType::Releases, options.releases),
     ];
-    if options.version.len() != 8 || !options.version.bytes().all(|byte| byte.is_ascii_digit()) {
+    if !is_version(&options.version) {
         return Err(Error::Options(format!("version {:?} is not a date like 20260801", options.version)));
     }
     if counts.iter().all(|count| count.1 == 0) {
         return Err(Error::Options("nothing to generate: give a number of releases, artists, masters or labels".into()));
     }
-    let threads = if options.threads > 0 { options.threads } else { std::thread::available_parallelism().map_or(1, |count| count.get()) };
+    let threads = threads(options.threads);
     fs::create_dir_all(&options.out).map_err(|error| Error::io(&options.out, error))?;
     let universe = Universe::new(options.seed, options.form);
     let run = dump::Run { universe: &universe, folder: &options.out, version: &options.version, threads, progress };

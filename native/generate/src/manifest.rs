@@ -18,6 +18,21 @@ pub struct FileEntry {
     pub last_id: u64,
 }
 
+impl FileEntry {
+    /// The members of the entry's JSON object.
+    pub fn to_members(&self) -> String {
+        format!(
+            "\"file\": \"{}\", \"records\": {}, \"xmlBytes\": {}, \"gzBytes\": {}, \"sha256\": \"{}\", \"firstId\": {}, \"lastId\": {}",
+            self.file, self.records, self.xml_bytes, self.gz_bytes, self.sha256, self.first_id, self.last_id
+        )
+    }
+
+    /// The file's line in a `CHECKSUM` file.
+    pub fn to_checksum(&self) -> String {
+        format!("{} {}\n", self.sha256, self.file)
+    }
+}
+
 /// All that a run has written.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
@@ -34,18 +49,7 @@ impl Manifest {
         let _ = write!(json, "{{\n  \"version\": \"{}\",\n  \"seed\": {},\n  \"form\": \"{}\",\n  \"types\": {{", self.version, self.seed, self.form.name());
         for (number, entry) in self.files.iter().enumerate() {
             let comma = if number > 0 { "," } else { "" };
-            let _ = write!(
-                json,
-                "{comma}\n    \"{}\": {{ \"file\": \"{}\", \"records\": {}, \"xmlBytes\": {}, \"gzBytes\": {}, \"sha256\": \"{}\", \"firstId\": {}, \"lastId\": {} }}",
-                entry.kind.plural(),
-                entry.file,
-                entry.records,
-                entry.xml_bytes,
-                entry.gz_bytes,
-                entry.sha256,
-                entry.first_id,
-                entry.last_id
-            );
+            let _ = write!(json, "{comma}\n    \"{}\": {{ {} }}", entry.kind.plural(), entry.to_members());
         }
         json.push_str("\n  }\n}\n");
         json
@@ -53,9 +57,6 @@ impl Manifest {
 
     /// The lines of the `CHECKSUM` file.
     pub fn to_checksums(&self) -> String {
-        self.files.iter().fold(String::new(), |mut lines, entry| {
-            let _ = writeln!(lines, "{} {}", entry.sha256, entry.file);
-            lines
-        })
+        self.files.iter().map(FileEntry::to_checksum).collect()
     }
 }

@@ -5,7 +5,7 @@ use flate2::{Compress, Compression, FlushCompress};
 use crate::Error;
 
 /// Effort of deflate, that of `gzip -6`.
-const LEVEL: u32 = 6;
+pub const LEVEL: u32 = 6;
 /// How far back deflate may refer; a piece gets so much of the piece before as dictionary.
 pub const WINDOW_BYTES: usize = 32 * 1024;
 /// Magic, deflate, no flags, no time stamp, no extra flags, made on Unix.
@@ -23,8 +23,8 @@ fn failed(error: impl std::fmt::Display) -> Error {
 ///
 /// Each piece gets a new compressor: one that is only reset still finds other matches than a new one, so the bytes would
 /// depend on which worker had which pieces before.
-pub fn pack(raw: &[u8], before: &[u8]) -> Result<Vec<u8>, Error> {
-    let mut deflate = Compress::new(Compression::new(LEVEL), false);
+pub fn pack(raw: &[u8], before: &[u8], level: u32) -> Result<Vec<u8>, Error> {
+    let mut deflate = Compress::new(Compression::new(level), false);
     if !before.is_empty() {
         deflate.set_dictionary(before).map_err(failed)?;
     }

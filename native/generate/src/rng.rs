@@ -27,6 +27,14 @@ pub enum Part {
     Companies,
     Lists,
     Images,
+    /// Which records change from one month to the next.
+    Choice,
+    /// Unused ids between known ones.
+    Between,
+    /// Records that return.
+    Returned,
+    /// How one record changes.
+    Edit,
 }
 
 /// One stream of numbers, fixed by seed, space (a data type), ordinal and part.
