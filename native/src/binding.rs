@@ -13,8 +13,8 @@ use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
 use base64::Engine as _;
-use napi::bindgen_prelude::{AsyncTask, BigInt, BigUint64Array, Uint8Array, Uint32Array};
-use napi::{Env, Error, Result, Task};
+use napi::bindgen_prelude::{BigInt, BigUint64Array, Uint8Array, Uint32Array};
+use napi::{Error, Result};
 use napi_derive::napi;
 
 use crate::binding_index::index_of;

@@ -40,6 +40,30 @@ fn spliced(xml: &[u8], place: Range<usize>, with: &[u8]) -> Vec<u8> {
     [&xml[..place.start], with, &xml[place.end..]].concat()
 }
 
+/// A text as it is read, with the references resolved that [`reference`] writes.
+pub fn without_references(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut parts = text.split("&#");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let resolved = part.split_once(';').and_then(|(number, rest)| {
+            let code = number.strip_prefix('x').map_or_else(|| number.parse().ok(), |digits| u32::from_str_radix(digits, 16).ok())?;
+            Some((char::from_u32(code)?, rest))
+        });
+        match resolved {
+            Some((letter, rest)) => {
+                out.push(letter);
+                out.push_str(rest);
+            }
+            None => {
+                out.push_str("&#");
+                out.push_str(part);
+            }
+        }
+    }
+    out
+}
+
 /// The record with other content, and the name of the element that differs.
 pub fn update(u: &Universe, xml: &[u8], rng: &mut Rng) -> Option<(Vec<u8>, String)> {
     let leaves = leaves(xml);
@@ -57,7 +81,7 @@ pub fn update(u: &Universe, xml: &[u8], rng: &mut Rng) -> Option<(Vec<u8>, Strin
     let name = String::from_utf8_lossy(&xml[leaf.name.clone()]).into_owned();
     let old = &xml[leaf.text.clone()];
     let new = if name == "data_quality" {
-        let others: Vec<&str> = QUALITIES.iter().copied().filter(|quality| quality.as_bytes() != old).collect();
+        let others: Vec<&str> = QUALITIES.iter().copied().filter(|quality| *quality != without_references(old)).collect();
         rng.pick(&others).to_owned()
     } else {
         let mut word = String::from(" ");

@@ -256,6 +256,16 @@ fn edits_never_leave_the_bytes_as_they_were() {
 }
 
 #[test]
+fn an_update_changes_what_is_read_also_where_a_reference_stood_before() {
+    let universe = Universe::new(9, Form::Form2026);
+    let xml = b"<label><id>5</id><data_quality>C&#111;rr&#x65;ct</data_quality></label>";
+    let qualities: HashSet<Vec<u8>> = (0..50).map(|turn| edit::update(&universe, xml, &mut Rng::new(turn, 1, 5, Part::Edit)).unwrap().0).collect();
+    assert_eq!(qualities.len(), 3);
+    assert!(qualities.iter().all(|new| !edit::without_references(new).contains(">Correct<")));
+    assert_eq!(edit::without_references(b"&#x41;&amp;&#66;&#;&#"), "A&amp;B&#;&#");
+}
+
+#[test]
 fn all_that_is_wrong_is_told_at_once_and_nothing_written() {
     let folder = Folder::with_month("wrong", 100);
     let refused = |options: &EvolveOptions| match evolve(options) {
