@@ -1,3 +1,4 @@
+import { sinksWithChanges } from "./config/notification-options.ts";
 import { flagOf, variableNames } from "./config/option.ts";
 import { envOf, OPTIONS, type OptionKey, type Values } from "./config/options.ts";
 import { missingPostgres, postgresUrl } from "./config/postgres.ts";
@@ -81,9 +82,10 @@ function resolve({ files = [], flags, env = process.env }: RawConfig): { config:
   const { values, origins, problems } = resolveTable(OPTIONS, { flags, env });
   // A root from the environment is where dumps usually are; naming files overrides it.
   const root = files.length > 0 && origins.root === "env" ? null : values.root;
-  const together = problems.length === 0 ? sinksFault(values.sink) : null;
+  const sink = problems.length === 0 ? sinksWithChanges(values.sink, values) : values.sink;
+  const together = problems.length === 0 ? sinksFault(sink) : null;
   const texts = [...problems.map(({ text }) => text), ...(together === null ? [] : [together])];
-  return { config: { ...values, root, files, origins }, problems: [...unknownVariables(env), ...texts] };
+  return { config: { ...values, sink, root, files, origins }, problems: [...unknownVariables(env), ...texts] };
 }
 
 /** Variables of ours that no command knows: a service and an extract may share an environment. */

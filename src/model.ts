@@ -108,6 +108,12 @@ export interface Tombstone {
   readonly hash: string;
 }
 
+/** What the bodies of a batch of the `deletions` stream say. */
+export function tombstonesOf({ bytes, ends }: Pick<Batch, "bytes" | "ends">): Tombstone[] {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return Array.from(ends, (end, index) => JSON.parse(buffer.toString("utf8", startOf(ends, index), end)));
+}
+
 /** Where the body at an index begins, by the ends of all: behind the LF of the one before. */
 export function startOf(ends: Uint32Array, index: number): number {
   return index === 0 ? 0 : (ends[index - 1] ?? 0) + 1;

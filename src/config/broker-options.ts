@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { brokerUrlFault } from "./broker-url.ts";
+import { NOTIFICATION_OPTIONS } from "./notification-options.ts";
 import type { OptionTable } from "./option.ts";
 import { MIB, OPTIONS, TIMER_MS_MAX } from "./options.ts";
 import { BROKER, serveSinkUrl } from "./sink-urls.ts";
@@ -118,6 +119,7 @@ export const BROKER_OPTIONS = {
     unit: "milliseconds",
     meaning: "a lost connection is tried again for so long before the run fails",
   },
+  ...NOTIFICATION_OPTIONS,
   caFile: {
     argument: "PATH",
     schema: text,

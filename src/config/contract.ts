@@ -1,5 +1,6 @@
 import type { Contract } from "../model.ts";
 import { brokerUrl, isBrokerUrl, withParameters } from "./broker-url.ts";
+import { changeParameters } from "./notification-options.ts";
 import type { ValuesOf } from "./option.ts";
 import type { Origin, Resolved } from "./resolve.ts";
 import { SERVE_OPTIONS } from "./serve-options.ts";
@@ -76,6 +77,7 @@ function parametersOf(values: Values, contract: Contract) {
     window_bytes: values.windowBytes,
     confirm_timeout_ms: values.confirmTimeoutMs,
     reconnect_timeout_ms: values.reconnectTimeoutMs,
+    ...changeParameters(values),
     cacertfile: values.caFile,
   };
 }

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { BACKENDS, CONTRACTS, DATA_TYPES, VERIFY_MODES } from "../model.ts";
 import { CHANGE_OPTIONS } from "./change-options.ts";
+import { NOTIFICATION_OPTIONS } from "./notification-options.ts";
 import { type Option, type OptionTable, type ValuesOf, variablesOf } from "./option.ts";
 import { sinkUrl, splitSinks } from "./sink-urls.ts";
 import { byteSize, count, flag, text, u64, word } from "./units.ts";
@@ -62,6 +63,7 @@ export const OPTIONS = {
     secret: "url",
     meaning: "where records go: file:DIR, file:DIR?compress=gzip, - (standard output), null: (counts only) or a URL; may be given several times",
   },
+  ...NOTIFICATION_OPTIONS,
   state: {
     argument: "DIR",
     schema: text,

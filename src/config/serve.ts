@@ -18,7 +18,7 @@ type ServeTable = typeof SERVE_OPTIONS;
 /** Settings that the service does not see as they are: parts of others, and what may hold a password. */
 const COMPOSED = [
   ...(["amqpConnection", "rabbitmqUsername", "rabbitmqPassword", "rabbitmqHost", "rabbitmqPort", "sink"] as const),
-  ...(["windowMessages", "windowBytes", "confirmTimeoutMs", "reconnectTimeoutMs", "caFile"] as const),
+  ...(["windowMessages", "windowBytes", "confirmTimeoutMs", "reconnectTimeoutMs", "changeNotifications", "changeTypeInBody", "caFile"] as const),
   ...(["config", "source", "contract", "triggerToken", "httpProxy", "httpsProxy", "noProxy"] as const),
 ] satisfies readonly ServeKey[];
 type Composed = (typeof COMPOSED)[number];

@@ -3,11 +3,12 @@ import type { PostgresClient } from "./connect.ts";
 import { forgetSeen } from "./seen.ts";
 import { inTransaction } from "./transaction.ts";
 
-/** What a position is kept for: the records of one file, as a contract has them. */
+/** What a position is kept for: the records of one file, as a contract has them, or the tombstones that came of it. */
 export interface PositionKey {
   readonly version: string;
   readonly dataType: DataType;
   readonly contract: Contract;
+  readonly stream: "records" | "deletions";
 }
 
 /** How far a target has come: what the database itself says, so that it is true of the rows beside it. */
@@ -52,15 +53,15 @@ const READ = `SELECT records FROM deadwax_positions
  * hold so many records, so that the target has to be begun afresh.
  */
 export function takeOver(client: PostgresClient, key: PositionKey, run: string, atLeast: number | null): Promise<Position | null> {
-  const values = [key.version, key.dataType, key.contract];
+  const values = valuesOf(key);
   return inTransaction(client, async () => {
     const { rows } = await client.query<Row>(SELECT, values);
     const [row] = rows;
     const attempt = (row?.attempt ?? 0) + 1;
     if (atLeast === null) {
-      const fresh = await isEmpty(client, key.dataType);
+      const fresh = key.stream === "records" && (await isEmpty(client, key.dataType));
       await client.query(BEGIN_AFRESH, [...values, run, attempt, fresh]);
-      await forgetSeen(client, key.version, key.dataType); // the file may have other records than when they were seen
+      if (key.stream === "records") await forgetSeen(client, key.version, key.dataType); // the file may have other records than when they were seen
       return { key, run, attempt, records: 0, fresh, highest: null };
     }
     if (row === undefined || Number(row.records) < atLeast) return null;
@@ -72,19 +73,24 @@ export function takeOver(client: PostgresClient, key: PositionKey, run: string, 
 
 /** Moves a position within the transaction of its records; false: another run has taken the target over. */
 export async function move(client: PostgresClient, { key, run, attempt, records, fresh, highest }: Position): Promise<boolean> {
-  const { rowCount } = await client.query(MOVE, [key.version, key.dataType, key.contract, run, attempt, records, fresh, highest]);
+  const { rowCount } = await client.query(MOVE, [...valuesOf(key), run, attempt, records, fresh, highest]);
   return rowCount === 1;
 }
 
 /** Whether the database knows of the target at all; one that was made anew does not. */
-export async function isKnown(client: PostgresClient, { version, dataType, contract }: PositionKey): Promise<boolean> {
-  return (await client.query(IS_KNOWN, [version, dataType, contract])).rows.length > 0;
+export async function isKnown(client: PostgresClient, key: PositionKey): Promise<boolean> {
+  return (await client.query(IS_KNOWN, valuesOf(key))).rows.length > 0;
 }
 
 /** How many records the position says are stored, as long as it is still this run's. */
 export async function storedRecords(client: PostgresClient, { key, run, attempt }: Position): Promise<number | null> {
-  const { rows } = await client.query<Pick<Row, "records">>(READ, [key.version, key.dataType, key.contract, run, attempt]);
+  const { rows } = await client.query<Pick<Row, "records">>(READ, [...valuesOf(key), run, attempt]);
   return rows[0] === undefined ? null : Number(rows[0].records);
+}
+
+/** A key as the table has it: deletions stand beside the records of their file, as a contract of their own. */
+function valuesOf({ version, dataType, contract, stream }: PositionKey): string[] {
+  return [version, dataType, stream === "records" ? contract : `${contract} deletions`];
 }
 
 /** Whether a table holds no row. */

@@ -5,6 +5,10 @@ export const QUEUE_TYPES = ["classic", "quorum"] as const;
 /** The kind of queues that the topic contract declares: `classic` without arguments, or `quorum` with dead letters. */
 export type QueueType = (typeof QUEUE_TYPES)[number];
 
+export const CHANGE_NOTIFICATIONS = ["each", "summary", "off"] as const;
+/** How consumers hear of created and updated records beside the records themselves: of each, once for a file, or not at all. */
+export type ChangeNotifications = (typeof CHANGE_NOTIFICATIONS)[number];
+
 /** Files of a TLS connection; without `cacertfile` the system's authorities count. */
 export interface TlsFiles {
   readonly cacertfile: string | null;
@@ -43,6 +47,9 @@ export interface RabbitConfig {
   readonly confirmTimeoutMs: number;
   /** How long a lost connection is tried again before the run fails. */
   readonly reconnectTimeoutMs: number;
+  readonly changeNotifications: ChangeNotifications;
+  /** Whether bodies of records say how they have changed, as their headers always do. */
+  readonly changeTypeInBody: boolean;
 }
 
 /** Names that the contracts give the topic exchange, and the fanout exchanges before `-` and the data type. */
@@ -98,6 +105,8 @@ export function parseAmqpUrl(url: string, role: Role = "sink"): RabbitConfig {
     windowBytes: settings.count("window_bytes", 16 * MIB, 1, 4096 * MIB),
     confirmTimeoutMs: settings.count("confirm_timeout_ms", 30_000, 1, TIMER_MS_MAX),
     reconnectTimeoutMs: settings.count("reconnect_timeout_ms", 300_000, 0, TIMER_MS_MAX),
+    changeNotifications: settings.word("change_notifications", CHANGE_NOTIFICATIONS, "each"),
+    changeTypeInBody: settings.word("change_type_in_body", ["true", "false"], "false") === "true",
   };
   settings.refuseRest({ ignored: IGNORED_KEYS, unusable: config.tls === null ? { keys: TLS_KEYS, reason: "needs amqps:" } : null });
   if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `${role} ${config.name}: ${problems.join("; ")}`);

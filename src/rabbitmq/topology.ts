@@ -30,6 +30,16 @@ export function routingKeyOf({ contract, dataType }: Route): string {
   return contract === "topic" ? dataType : "";
 }
 
+/** The topic exchange on which changes are told: that of the records, or one of its own beside the fanout exchanges. */
+export function changesExchangeOf(config: RabbitConfig, contract: Contract): string {
+  return contract === "topic" ? topicExchange(config) : `${config.exchange ?? DEFAULT_EXCHANGES.fanout}-changes`;
+}
+
+/** The key that the changes of a data type carry. */
+export function changesKeyOf(dataType: DataType): string {
+  return `${dataType}.changes`;
+}
+
 /** The queue from which a consumer takes them. */
 export function queueOf({ exchange }: RabbitConfig, consumer: ConsumerName, { contract, dataType }: Route): string {
   return contract === "topic" ? `discogsography-${consumer}-${dataType}` : `${exchange ?? DEFAULT_EXCHANGES.fanout}-${consumer}-${dataType}`;
@@ -51,6 +61,11 @@ export async function declareForPublisher(channel: Channel, config: RabbitConfig
   if (route.contract === "fanout") return new Declarations(channel, config).exchange(exchangeOf(config, route), "fanout");
   await declareTopicExchanges(channel, config);
   for (const consumer of CONSUMERS) for (const dataType of DATA_TYPES) await declareTopicQueue(channel, config, consumer, dataType);
+}
+
+/** Declares the exchange of changes; queues are for those who want to hear of them. */
+export async function declareForChanges(channel: Channel, config: RabbitConfig, contract: Contract): Promise<void> {
+  if (config.declare) await new Declarations(channel, config).exchange(changesExchangeOf(config, contract), "topic");
 }
 
 /** Declares the queue for messages that the broker itself would not keep; refused ones are published to it. */

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { Batch, DataType } from "../../src/model.ts";
-import type { FileEnd, SinkWriter, Target } from "../../src/sink/sink.ts";
+import type { FileEnd, SinkWriter, Stream, Target } from "../../src/sink/sink.ts";
 
 export const TARGET: Target = { version: "20260801", dataType: "artists", contract: "topic", stream: "records" };
 /** The sound end of a file. */
@@ -13,6 +13,35 @@ export function bodyOf(ordinal: number, padding = 40): string {
   const sha256 = createHash("sha256").update(String(ordinal)).digest("hex");
   return JSON.stringify({ type: "data", id: String(ordinal), sha256, text: `Ünïcödé ${(ordinal * 2654435761) % 2 ** 32} ${"x".repeat(padding)}` });
 }
+
+/** The tombstone of the record of an ordinal. */
+export function tombstoneOf(ordinal: number): string {
+  const hash = createHash("sha256").update(String(ordinal)).digest("hex").slice(0, 32);
+  const found = { processing_run_id: "2f1e5a3c-0000-4000-8000-000000000001", timestamp: "2026-08-05T04:00:00.000Z", hash };
+  return JSON.stringify({ data_type: TARGET.dataType, record_id: String(ordinal), change_type: "deleted", ...found });
+}
+
+/** What goes through a sink in one stream, and a number of bodies that are many there. */
+export interface StreamSample {
+  readonly target: Target;
+  readonly many: number;
+  batchFrom(firstOrdinal: number, count: number): Batch;
+  textTo(count: number): string;
+}
+
+export const STREAMS: Readonly<Record<Stream, StreamSample>> = {
+  records: { target: TARGET, many: 50_000, batchFrom: (first, count) => batchFrom(first, count), textTo: (count) => textTo(count) },
+  deletions: {
+    target: { ...TARGET, stream: "deletions" },
+    many: 5_000,
+    batchFrom: (first, count) =>
+      batchOf(
+        Array.from({ length: count }, (_, index) => tombstoneOf(first + index)),
+        first,
+      ),
+    textTo: (count) => Array.from({ length: count }, (_, ordinal) => `${tombstoneOf(ordinal)}\n`).join(""),
+  },
+};
 
 /** A batch of bodies in shared memory, with other bytes before and behind it as in a slot. */
 export function batchOf(bodies: readonly string[], firstOrdinal = 0, dataType: DataType = TARGET.dataType): Batch {

@@ -4,6 +4,7 @@ import { gunzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
 import type { Compression } from "../../src/sink/file/config.ts";
 import { FileSink } from "../../src/sink/file/index.ts";
+import type { Stream } from "../../src/sink/sink.ts";
 import { isPositionLost } from "../../src/sink/sink-errors.ts";
 import { batchFrom, batchOf, END, NEVER, TARGET, textTo } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";
@@ -17,10 +18,10 @@ interface FileDestination extends Destination {
   readonly path: string;
 }
 
-async function create(compress: Compression): Promise<FileDestination> {
+async function create(compress: Compression, stream: Stream = "records"): Promise<FileDestination> {
   const folder = await temporaryFolder();
   const root = join(folder.path, "new", "out");
-  const path = join(root, TARGET.version, `artists.ndjson${compress === "gzip" ? ".gz" : ""}`);
+  const path = join(root, TARGET.version, `${stream === "records" ? "artists" : "artists.deleted"}.ndjson${compress === "gzip" ? ".gz" : ""}`);
   return {
     sink: new FileSink({ folder: root, compress }),
     root,
@@ -50,7 +51,7 @@ for (const compress of ["none", "gzip"] as const) {
   sinkContract({
     name: `file, compress=${compress}`,
     capabilities: { resumable: true, writtenTwice: "appended", visible: "at finish" },
-    create: () => create(compress),
+    create: (stream) => create(compress, stream),
     createBroken: () => createBroken(compress),
   });
 

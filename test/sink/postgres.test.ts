@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DumpError } from "../../src/errors.ts";
 import { openSink } from "../../src/sink/index.ts";
-import type { SinkWriter } from "../../src/sink/sink.ts";
+import type { SinkWriter, Stream } from "../../src/sink/sink.ts";
 import { isPositionLost } from "../../src/sink/sink-errors.ts";
 import { audit, auditedDatabase, leftovers, migrated, writes, writtenTwice } from "../postgres/scene.ts";
 import { CuttingProxy } from "../services/cutting-proxy.ts";
@@ -13,7 +13,7 @@ import { Database } from "../services/database.ts";
 import { POSTGRES_VERSIONS, Postgres } from "../services/postgres.ts";
 import { freePort } from "../services/process.ts";
 import { FULL, timeoutMs } from "../system/support/scale.ts";
-import { batchFrom, batchOf, bodyOf, END, NEVER, TARGET } from "./batches.ts";
+import { batchFrom, batchOf, bodyOf, END, NEVER, STREAMS, TARGET, tombstoneOf } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";
 import { idsOf, load, range } from "./postgres-loads.ts";
 import { RecordedEvents, until } from "./sink-events.ts";
@@ -26,15 +26,29 @@ beforeAll(async () => {
 }, START_MS);
 afterAll(() => shared[Symbol.asyncDispose]());
 
-/** A sink in front of a schema of its own. */
-async function create(): Promise<Destination> {
+/** Rows that tombstones of the contract may mean. */
+const ROWS = STREAMS.deletions.many + 1000;
+
+/** A sink in front of a schema of its own; with a row for every tombstone that may come. */
+async function create(stream: Stream): Promise<Destination> {
   const schema = `s_${randomBytes(4).toString("hex")}`;
-  const url = shared.with({ schema });
+  const url = shared.with(stream === "records" ? { schema } : { schema, portion_records: 1000 });
   await migrated(url);
   const sink = openSink(url);
+  if (stream === "deletions") {
+    const rows = `SELECT n, encode(sha256(n::text::bytea), 'hex'), '{}' FROM generate_series(0, ${ROWS - 1}) AS n`;
+    await shared.query(`INSERT INTO ${schema}.artists (data_id, hash, data) ${rows}`);
+  }
   return {
     sink,
     async read() {
+      if (stream === "deletions") {
+        const left = await shared.query<{ data_id: string }>(`SELECT data_id FROM ${schema}.artists`);
+        const ids = new Set(left.map(({ data_id }) => Number(data_id)));
+        return range(0, ROWS)
+          .flatMap((ordinal) => (ids.has(ordinal) ? [] : [`${tombstoneOf(ordinal)}\n`]))
+          .join("");
+      }
       const rows = await shared.query<{ data: { id: string; sha256: string; text: string } }>(`SELECT data FROM ${schema}.artists ORDER BY data_id::integer`);
       return rows.map(({ data: { id, sha256, text } }) => `${JSON.stringify({ type: "data", id, sha256, text })}\n`).join("");
     },

@@ -57,12 +57,14 @@ describe("an amqp URL", () => {
       windowBytes: 16 * 2 ** 20,
       confirmTimeoutMs: 30_000,
       reconnectTimeoutMs: 300_000,
+      changeNotifications: "each",
+      changeTypeInBody: false,
     });
   });
 
   test("takes every setting, percent-decoded", () => {
     const settings =
-      "heartbeat=5&connection_timeout=7&exchange=e%26&queue_type=quorum&declare=none&window_messages=1&window_bytes=2&confirm_timeout_ms=3&reconnect_timeout_ms=0";
+      "heartbeat=5&connection_timeout=7&exchange=e%26&queue_type=quorum&declare=none&window_messages=1&window_bytes=2&confirm_timeout_ms=3&reconnect_timeout_ms=0&change_notifications=summary&change_type_in_body=true";
     const tls = "cacertfile=%2Fca&certfile=c&keyfile=k&verify=verify_none";
     expect(parseAmqpUrl(`amqps://u%40:p%2F%3A@[::1]:1/v?${settings}&${tls}`)).toMatchObject({
       host: "::1",
@@ -79,6 +81,8 @@ describe("an amqp URL", () => {
       windowBytes: 2,
       confirmTimeoutMs: 3,
       reconnectTimeoutMs: 0,
+      changeNotifications: "summary",
+      changeTypeInBody: true,
     });
   });
 
@@ -93,6 +97,7 @@ describe("an amqp URL", () => {
     ["amqp://h?heartbeat=1&heartbeat=2", "twice"],
     ["amqp://h?heartbeat=x", "heartbeat=x"],
     ["amqp://h?window_messages=0", "from 1 to"],
+    ["amqp://h?change_notifications=some", "each, summary, off"],
     ["amqp://h?queue_type=stream", "classic, quorum"],
     ["amqp://h?exchange=", "exchange is empty"],
     ["amqp://h:0", "port"],

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openSink } from "../../src/sink/index.ts";
-import { NO_EVENTS, type SinkEvents } from "../../src/sink/sink.ts";
+import { NO_EVENTS, type SinkEvents, type Stream } from "../../src/sink/sink.ts";
 import { freePort } from "../services/process.ts";
-import { sharedBroker, VirtualHost } from "../services/virtual-host.ts";
+import { type Delivered, sharedBroker, VirtualHost } from "../services/virtual-host.ts";
 import { batchFrom, NEVER, TARGET, textTo } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";
 import { RecordedEvents, until } from "./sink-events.ts";
@@ -17,8 +17,10 @@ beforeAll(async () => {
 }, START_MS);
 afterAll(() => host[Symbol.asyncDispose]());
 
-/** A sink in front of an exchange with one queue. */
-async function create(settings: Readonly<Record<string, string | number>> = {}, events: SinkEvents = NO_EVENTS): Promise<Destination> {
+type Settings = Readonly<Record<string, string | number>>;
+
+/** A sink in front of an exchange with one queue, that gets what the exchange gets. */
+async function create(settings: Settings = {}, events: SinkEvents = NO_EVENTS, stream: Stream = "records"): Promise<Destination> {
   const exchange = `e-${randomBytes(4).toString("hex")}`;
   const channel = await host.channel();
   await channel.exchangeDeclare({ exchange, type: "topic", durable: true });
@@ -31,7 +33,7 @@ async function create(settings: Readonly<Record<string, string | number>> = {}, 
     async read() {
       const delivered = await host.drain(exchange);
       const records = delivered.filter(({ messageId }) => !messageId?.endsWith("/file_complete"));
-      text += records.map(({ body }) => `${body}\n`).join("");
+      text += records.map((message) => `${stream === "records" ? message.body : tombstoneIn(message)}\n`).join("");
       return text;
     },
     async [Symbol.asyncDispose]() {
@@ -42,13 +44,19 @@ async function create(settings: Readonly<Record<string, string | number>> = {}, 
   };
 }
 
+/** A tombstone as the stream had it; throws if it went where records go. */
+function tombstoneIn({ body, headers, routingKey }: Delivered): string {
+  if (routingKey !== "artists.changes") throw new Error(`a tombstone with the key ${routingKey}`);
+  return JSON.stringify({ ...JSON.parse(body.toString()), hash: headers?.["x-deadwax-hash"] });
+}
+
 async function createBroken(): Promise<Destination> {
   const sink = openSink(`amqp://guest:guest@127.0.0.1:${await freePort()}`);
   return { sink, read: async () => null, [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose]() };
 }
 
 const capabilities = { resumable: true, behindPosition: "repeated", writtenTwice: "appended", visible: "at once" } as const;
-sinkContract({ name: "rabbitmq", capabilities, create: () => create(), createBroken });
+sinkContract({ name: "rabbitmq", capabilities, create: (stream) => create({}, NO_EVENTS, stream), createBroken });
 
 test("keeps to a small window, and writes all the same", async () => {
   const events = new RecordedEvents();

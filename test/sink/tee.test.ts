@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { DumpError } from "../../src/errors.ts";
 import type { SinkPosition } from "../../src/model.ts";
 import { openSinks, outputFolder } from "../../src/sink/index.ts";
-import { NO_EVENTS, type Sink, type VersionEnd } from "../../src/sink/sink.ts";
+import { NO_EVENTS, type Sink, type Stream, type VersionEnd } from "../../src/sink/sink.ts";
 import { BrokenPipeError, isBrokenPipe, isPositionLost, PositionLostError } from "../../src/sink/sink-errors.ts";
 import { TeeSink } from "../../src/sink/tee.ts";
 import { batchFrom, batchOf, END, NEVER, TARGET, textTo, writeAndReuse } from "./batches.ts";
@@ -17,7 +17,8 @@ import { temporaryFolder } from "./temporary-folder.ts";
 const PATH = join(TARGET.version, "artists.ndjson");
 
 /** Files in two folders, which have to agree; or beside a sink that keeps nothing. */
-async function create(other: (folder: string) => string): Promise<Destination & { readonly folder: string }> {
+async function create(other: (folder: string) => string, stream: Stream = "records"): Promise<Destination & { readonly folder: string }> {
+  const path = stream === "records" ? PATH : PATH.replace("artists", "artists.deleted");
   const folder = await temporaryFolder();
   const first = join(folder.path, "first");
   const second = other(join(folder.path, "second"));
@@ -25,8 +26,8 @@ async function create(other: (folder: string) => string): Promise<Destination & 
     sink: openSinks([`file:${first}`, second]),
     folder: folder.path,
     async read() {
-      const text = await textOf(join(first, PATH));
-      if (second.startsWith("file:")) expect((await textOf(join(folder.path, "second", PATH))) === text).toBe(true);
+      const text = await textOf(join(first, path));
+      if (second.startsWith("file:")) expect((await textOf(join(folder.path, "second", path))) === text).toBe(true);
       return text;
     },
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
@@ -48,8 +49,13 @@ async function createBroken(): Promise<Destination> {
 }
 
 const files = { writtenTwice: "appended", visible: "at finish" } as const;
-sinkContract({ name: "file + file", capabilities: { ...files, resumable: true }, create: () => create((folder) => `file:${folder}`), createBroken });
-sinkContract({ name: "file + null", capabilities: { ...files, resumable: false }, create: () => create(() => "null:") });
+sinkContract({
+  name: "file + file",
+  capabilities: { ...files, resumable: true },
+  create: (stream) => create((folder) => `file:${folder}`, stream),
+  createBroken,
+});
+sinkContract({ name: "file + null", capabilities: { ...files, resumable: false }, create: (stream) => create(() => "null:", stream) });
 
 const failure = () => new DumpError("SINK_FULL", "no space left");
 const VERSION: VersionEnd = { ...TARGET, startedAt: "2026-08-01T00:00:00Z", recordCounts: { artists: 1, labels: 1, masters: 1, releases: 1 } };

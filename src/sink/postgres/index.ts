@@ -1,16 +1,19 @@
 import { randomBytes } from "node:crypto";
 import { DATA_TYPES, type SinkPosition } from "../../model.ts";
 import { type PostgresConfig, parsePostgresUrl } from "../../postgres/config.ts";
+import { Deleter } from "../../postgres/deletions.ts";
 import { refusal } from "../../postgres/failures.ts";
 import { Loader } from "../../postgres/loader.ts";
 import { requireMigrated } from "../../postgres/migrations.ts";
-import { isKnown, takeOver } from "../../postgres/position.ts";
+import { isKnown, type Position, type PositionKey, takeOver } from "../../postgres/position.ts";
 import { purge } from "../../postgres/purge.ts";
 import { Session } from "../../postgres/session.ts";
 import type { Sink, SinkEvents, SinkWriter, Target, VersionEnd } from "../sink.ts";
 import { PositionLostError } from "../sink-errors.ts";
 import { Connections } from "./connections.ts";
-import { PostgresWriter } from "./writer.ts";
+import { DeletionStore } from "./deletion-store.ts";
+import { RecordStore } from "./record-store.ts";
+import { type PortionStore, PostgresWriter } from "./writer.ts";
 
 const RUN_BYTES = 4;
 
@@ -74,12 +77,18 @@ export class PostgresSink implements Sink {
     try {
       const taken = await session.run(`${dataType} cannot be opened`, (client) => takeOver(client, keyOf(target), this.#run, atLeast), signal);
       if (taken === null) throw new PositionLostError("SINK_UNAVAILABLE", `sink ${this.name}: does not hold ${atLeast} records of ${dataType} ${version}`);
-      const loader = new Loader(session, this.#config, { dataType, run: this.#run, position: taken });
-      return new PostgresWriter({ target, config: this.#config, session, loader, events: this.#events });
+      return new PostgresWriter({ target, config: this.#config, session, store: this.#store(target, session, taken), events: this.#events });
     } catch (error) {
       await session[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  #store(target: Target, session: Session, position: Position): PortionStore {
+    if (target.stream === "deletions") return new DeletionStore(new Deleter(session, position));
+    const config = this.#config;
+    const loader = new Loader(session, config, { dataType: target.dataType, run: this.#run, position });
+    return new RecordStore({ target, config, session, loader, events: this.#events });
   }
 
   #session(): Session {
@@ -91,8 +100,8 @@ export class PostgresSink implements Sink {
   }
 }
 
-function keyOf({ version, dataType, contract }: Target) {
-  return { version, dataType, contract };
+function keyOf({ version, dataType, contract, stream }: Target): PositionKey {
+  return { version, dataType, contract, stream };
 }
 
 function positionRecords({ records }: SinkPosition): number {

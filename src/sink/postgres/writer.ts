@@ -1,40 +1,44 @@
 import type { Batch, SinkPosition } from "../../model.ts";
 import type { PostgresConfig } from "../../postgres/config.ts";
 import { refusal } from "../../postgres/failures.ts";
-import { buildIndexes, type IndexEvents, lacksIndexes } from "../../postgres/indexes.ts";
-import type { Loader } from "../../postgres/loader.ts";
 import { type Portion, PortionBuilder } from "../../postgres/portion.ts";
 import type { Session } from "../../postgres/session.ts";
 import type { FileEnd, SinkEvents, SinkWriter, Target } from "../sink.ts";
+
+/** Takes the bodies of one stream into the database, each portion in a transaction with the position behind it. */
+export interface PortionStore {
+  /** Bodies of the target that are stored, by the database's own account. */
+  readonly records: number;
+  /** Stores a portion that ends with the `upTo`-th body of the target. */
+  commit(portion: Portion, upTo: number, signal: AbortSignal): Promise<void>;
+  /** The target is at its end; resolves with what has become of it, in words. */
+  finish(signal: AbortSignal): Promise<string>;
+}
 
 /** What the writer of a target works with. */
 export interface WriterParts {
   readonly target: Target;
   readonly config: PostgresConfig;
   readonly session: Session;
-  readonly loader: Loader;
+  readonly store: PortionStore;
   readonly events: SinkEvents;
 }
 
 /**
- * Stores the records of one target, portion by portion and in order: while one is committed the next one is gathered. What the database
+ * Stores the bodies of one target, portion by portion and in order: while one is committed the next one is gathered. What the database
  * has by its own account is not stored again, whatever the state marker thinks.
  */
 export class PostgresWriter implements SinkWriter {
   readonly #parts: WriterParts;
-  /** Records of the target that were accepted: the ordinal of the next one. */
+  /** Bodies of the target that were accepted: the ordinal of the next one. */
   #accepted: number;
   #gathering: PortionBuilder;
   /** The last commit that was begun; each waits for the one before it. */
   #committing: Promise<void> = Promise.resolve();
-  #inserted = 0;
-  #updated = 0;
-  #unchanged = 0;
-  #refused = 0;
 
   constructor(parts: WriterParts) {
     this.#parts = parts;
-    this.#accepted = parts.loader.records;
+    this.#accepted = parts.store.records;
     this.#gathering = this.#newPortion();
   }
 
@@ -54,27 +58,15 @@ export class PostgresWriter implements SinkWriter {
     signal.throwIfAborted();
     this.#commitGathered(signal);
     await this.#committing;
-    return { records: this.#parts.loader.records };
+    return { records: this.#parts.store.records };
   }
 
   async finish(_end: FileEnd, signal: AbortSignal): Promise<void> {
     await this.sync(signal);
-    const { target, config, session, loader, events } = this.#parts;
-    const { dataType } = target;
-    const what = `the indexes of ${dataType} cannot be built`;
-    // A first load that was broken off and begun afresh finds its own rows there.
-    const isFirst = loader.isFirstLoad || (await session.run(what, (client) => lacksIndexes(client, config.schema, dataType), signal));
-    if (isFirst) {
-      const heard: IndexEvents = {
-        building: (name) => events.told(`building the index ${name}`),
-        built: (name, seconds) => events.told(`built the index ${name} in ${seconds.toFixed(1)} s`),
-        leftOut: (name, reason) => events.warned(`the index ${name} is left out: ${reason}`),
-      };
-      await session.run(what, (client) => buildIndexes(client, config.schema, dataType, heard), signal, true);
-    }
+    const { target, session, store, events } = this.#parts;
+    const outcome = await store.finish(signal);
     await session[Symbol.asyncDispose](); // the staging table goes with it
-    const refused = this.#refused === 0 ? "" : `, ${this.#refused} records not stored`;
-    events.told(`${dataType}: ${this.#inserted} rows inserted, ${this.#updated} updated, ${this.#unchanged} left as they were${refused}`);
+    events.told(`${target.dataType}: ${outcome}`);
   }
 
   /** Begins to commit what was gathered, behind what is being committed. */
@@ -92,21 +84,10 @@ export class PostgresWriter implements SinkWriter {
   }
 
   async #commit(portion: Portion, upTo: number, signal: AbortSignal): Promise<void> {
-    const { target, config, loader, events } = this.#parts;
-    const loading = loader.commit(portion, { seenIn: config.purge ? target.version : null, upTo }, signal);
-    const loaded = await loading.catch((error: unknown) => {
+    const { target, config, store, events } = this.#parts;
+    await store.commit(portion, upTo, signal).catch((error: unknown) => {
       throw refusal(config.name, `${target.dataType} cannot be stored`, error) ?? error;
     });
-    this.#inserted += loaded.inserted;
-    this.#updated += loaded.updated;
-    this.#unchanged += loaded.unchanged;
-    if (loaded.replaced > 0) {
-      events.warned(`${target.dataType}: in ${loaded.replaced} documents NUL or half a surrogate pair became U+FFFD: jsonb cannot hold them`);
-    }
-    if (loaded.refused !== null) {
-      this.#refused += loaded.refused.records;
-      events.warned(`${target.dataType}: ${loaded.refused.records} records are not stored: ${loaded.refused.reason}`);
-    }
     events.confirmed(portion.ends.length, portion.bytes.length);
   }
 

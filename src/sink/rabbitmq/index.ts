@@ -1,13 +1,16 @@
+import type { Channel, Envelope } from "rabbitmq-client";
 import { DATA_TYPES, type SinkPosition } from "../../model.ts";
 import { Condition } from "../../rabbitmq/condition.ts";
 import { parseAmqpUrl, type RabbitConfig } from "../../rabbitmq/config.ts";
 import { Link } from "../../rabbitmq/link.ts";
-import { declareForPublisher, exchangeOf, routingKeyOf } from "../../rabbitmq/topology.ts";
+import { changesExchangeOf, changesKeyOf, declareForChanges, declareForPublisher, exchangeOf, routingKeyOf } from "../../rabbitmq/topology.ts";
 import type { Sink, SinkEvents, SinkWriter, Target, VersionEnd } from "../sink.ts";
 import { envelopeOf, extractionComplete, idPrefix } from "./messages.ts";
-import { Publisher, type Shared } from "./publisher.ts";
+import { EachNotifier, type Notifier, SilentNotifier, SummaryNotifier } from "./notifier.ts";
+import { Publisher, type Shared, sendOne } from "./publisher.ts";
+import { TombstoneWriter } from "./tombstones.ts";
 import { Window } from "./window.ts";
-import { RabbitWriter, sendOne } from "./writer.ts";
+import { RabbitWriter } from "./writer.ts";
 
 /** Upstream's patience with a broker that starts beside it: three attempts. */
 const CHECK_WAITS_MS = [1000, 2000];
@@ -50,7 +53,7 @@ export class RabbitSink implements Sink {
     const outcomes = await Promise.allSettled(
       DATA_TYPES.map(async (dataType) => {
         const target = { version: end.version, contract: end.contract, dataType, stream: "records" } as const;
-        await using publisher = await this.#open(target, signal);
+        await using publisher = await this.#openRecords(target, signal);
         await sendOne(publisher, `${idPrefix(target)}extraction_complete`, body, signal);
       }),
     );
@@ -59,14 +62,35 @@ export class RabbitSink implements Sink {
 
   /** Goes on where the confirms ended; nothing behind that can be taken back, but every message keeps its id. */
   async open(target: Target, position: SinkPosition | null, signal: AbortSignal): Promise<SinkWriter> {
-    const before = position?.["messages"];
-    return new RabbitWriter(target, await this.#open(target, signal), typeof before === "number" ? before : 0);
+    const { config, events } = this.#shared;
+    const before = Number(position?.["messages"] ?? 0);
+    if (target.stream === "deletions") return new TombstoneWriter(target, await this.#openChanges(target, signal), before, events);
+    const notifier = this.#notifier(target, position);
+    return new RabbitWriter({ target, publisher: await this.#openRecords(target, signal), notifier, before, changeTypeInBody: config.changeTypeInBody });
   }
 
-  async #open(target: Target, signal: AbortSignal): Promise<Publisher> {
+  #notifier(target: Target, position: SinkPosition | null): Notifier {
+    const open = (signal: AbortSignal) => this.#openChanges(target, signal);
+    const { changeNotifications: mode } = this.#shared.config;
+    if (mode === "off") return new SilentNotifier();
+    return mode === "each" ? new EachNotifier(target, open) : new SummaryNotifier(target, open, position);
+  }
+
+  #openRecords(target: Target, signal: AbortSignal): Promise<Publisher> {
     const { config } = this.#shared;
     const envelope = envelopeOf(target.contract, exchangeOf(config, target), routingKeyOf(target));
-    const publisher = new Publisher(this.#shared, envelope, (channel) => declareForPublisher(channel, config, target));
+    return this.#open(envelope, (channel) => declareForPublisher(channel, config, target), signal);
+  }
+
+  /** Changes are told to whoever has bound a queue, and nobody is no fault. */
+  #openChanges({ contract, dataType }: Target, signal: AbortSignal): Promise<Publisher> {
+    const { config } = this.#shared;
+    const envelope = envelopeOf(contract, changesExchangeOf(config, contract), changesKeyOf(dataType), false);
+    return this.#open(envelope, (channel) => declareForChanges(channel, config, contract), signal);
+  }
+
+  async #open(envelope: Envelope, setUp: (channel: Channel) => Promise<void>, signal: AbortSignal): Promise<Publisher> {
+    const publisher = new Publisher(this.#shared, envelope, setUp);
     try {
       await publisher.open(signal);
       return publisher;

@@ -8,7 +8,7 @@ import { type Link, withinTime } from "../../rabbitmq/link.ts";
 import { SilenceClock } from "../../rabbitmq/silence-clock.ts";
 import type { SinkEvents } from "../sink.ts";
 import { type Answer, Answers } from "./answers.ts";
-import { type ComeBack, Message } from "./message.ts";
+import { type ComeBack, type Headers, Message } from "./message.ts";
 import { Resends } from "./resends.ts";
 import type { Window } from "./window.ts";
 
@@ -25,6 +25,13 @@ export interface Shared {
   readonly link: Link;
   readonly window: Window;
   readonly changed: Condition;
+}
+
+/** What is sent as one message. */
+export interface Sending {
+  readonly id: string;
+  readonly body: Buffer;
+  readonly headers: Headers | null;
 }
 
 /**
@@ -96,9 +103,9 @@ export class Publisher implements AsyncDisposable {
   }
 
   /** Sends a message for which room is taken; its body must not change any more. */
-  send(id: string, body: Buffer): void {
+  send(id: string, body: Buffer, headers: Headers | null = null): void {
     this.#handedOver += 1;
-    const message = new Message(id, body, this.#handedOver);
+    const message = new Message(id, body, headers, this.#handedOver);
     this.#unconfirmed.add(message);
     this.#hand(message);
   }
@@ -127,7 +134,8 @@ export class Publisher implements AsyncDisposable {
       if (this.#channel === channel) this.#answers.add({ message, nacked });
     };
     this.#envelope.messageId = message.id;
-    channel.basicPublish(this.#envelope, message.body).then(
+    const envelope = message.headers === null ? this.#envelope : { ...this.#envelope, headers: message.headers };
+    channel.basicPublish(envelope, message.body).then(
       () => answer(false),
       (error: unknown) => {
         // Only a nack is the broker's answer; anything else is the end of the channel, which comes as its event too.
@@ -321,4 +329,24 @@ export class Publisher implements AsyncDisposable {
     const closed = channel.close();
     if (left === 0 && !this.#shared.link.blocked) await withinTime(closed, CLOSE_MS);
   }
+}
+
+/** Sends messages as far as there is room for them, and resolves once the last one is sent. */
+export async function sendAll(publisher: Publisher, messages: readonly Sending[], signal: AbortSignal): Promise<void> {
+  let end = -1;
+  const ends = Uint32Array.from(messages, ({ body }) => {
+    end += body.length + 1;
+    return end;
+  });
+  for (let from = 0; from < messages.length; ) {
+    const to = await publisher.reserve(ends, from, signal);
+    for (const { id, body, headers } of messages.slice(from, to)) publisher.send(id, body, headers);
+    from = to;
+  }
+}
+
+/** Sends one message and waits for its confirm. */
+export async function sendOne(publisher: Publisher, id: string, body: Buffer, signal: AbortSignal): Promise<void> {
+  await sendAll(publisher, [{ id, body, headers: null }], signal);
+  await publisher.confirmed(signal);
 }

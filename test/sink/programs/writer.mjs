@@ -8,7 +8,7 @@ import { openSink } from "../../../dist/sink/index.js";
 import { isBrokenPipe } from "../../../dist/sink/sink-errors.js";
 
 const [url = "-", batches = "1", perBatch = "1"] = process.argv.slice(2);
-const target = { version: "20260801", dataType: "artists", contract: "topic" };
+const target = { version: "20260801", dataType: "artists", contract: "topic", stream: "records" };
 const stopping = new AbortController();
 process.on("SIGTERM", () => stopping.abort(new Error("stopped")));
 
