@@ -43,6 +43,17 @@ describe("precedence", () => {
 describe("the sinks", () => {
   const sinks = (flags: RawConfig["flags"], env = {}) => resolveConfig({ flags, env }).sink;
 
+  it("that are brokers are told what consumers hear of changes, unless they say it themselves", () => {
+    const env = { CHANGE_NOTIFICATIONS: "summary", CHANGE_TYPE_IN_BODY: "true" };
+    expect(sinks({ sink: ["file:a", "amqp://h", "amqps://h/v?change_notifications=off"] }, env)).toEqual([
+      "file:a",
+      "amqp://h/%2F?change_notifications=summary&change_type_in_body=true",
+      "amqps://h/v?change_notifications=off&change_type_in_body=true",
+    ]);
+    expect(sinks({ sink: ["amqp://h"], changeNotifications: "each" }, { ...env, CHANGE_TYPE_IN_BODY: "" })).toEqual(["amqp://h"]);
+    expect(problemsOf({ flags: {}, env: { CHANGE_NOTIFICATIONS: "some" } })).toMatch(/^CHANGE_NOTIFICATIONS=some: .*each, summary/);
+  });
+
   it("come from flags, one each, as they are", () => {
     expect(sinks({ sink: ["file:a", "-", "amqp://h"] })).toEqual(["file:a", "-", "amqp://h"]);
     expect(sinks({ sink: ["file:a null: b"] })).toEqual(["file:a null: b"]);

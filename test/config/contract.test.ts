@@ -70,6 +70,15 @@ describe("the sink", () => {
     );
   });
 
+  it("says what consumers hear of changes, where that is not the default", () => {
+    const env = { ...TOPIC, CHANGE_NOTIFICATIONS: "off", CHANGE_TYPE_IN_BODY: "true", DEADWAX_SINK: "broker: file:out" };
+    expect(urlsOf(serve(env))).toEqual([
+      `amqp://user:word@broker:5672/%2F?queue_type=classic&${COMMON}&change_notifications=off&change_type_in_body=true`,
+      "file:out",
+    ]);
+    expect(urlOf(serve({ ...TOPIC, CHANGE_NOTIFICATIONS: "each", CHANGE_TYPE_IN_BODY: "false" }))).toBe(urlOf(serve(TOPIC)));
+  });
+
   it("of the fanout contract is made of upstream's variables", () => {
     const env = { RABBITMQ_USERNAME: "a b", RABBITMQ_PASSWORD: "~p/@:?#!'()*%ü", RABBITMQ_HOST: "h", RABBITMQ_PORT: "1", AMQP_EXCHANGE_PREFIX: "x" };
     expect(urlOf(serve(env))).toBe(`amqp://a%20b:~p%2F%40%3A%3F%23%21%27%28%29%2A%25%C3%BC@h:1/%2F?exchange=x&${COMMON}`);
