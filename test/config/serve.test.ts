@@ -192,8 +192,14 @@ describe("what is accepted and ignored", () => {
   it.each(ACCEPTED_AND_IGNORED.flatMap(({ variable }) => variable ?? []))("%s has a warning when it is set, and no other effect", (variable) => {
     const { warnings, settings } = serve({ [variable]: "1000" });
     expect(warnings).toEqual([expect.stringContaining(`${variable} has no effect: `)]);
-    expect(settings).toEqual(serve().settings);
+    // The size of a batch is a setting, of incremental mode.
+    expect(settings.filter(({ key }) => key !== "batchSize")).toEqual(serve().settings.filter(({ key }) => key !== "batchSize"));
     expect(serve({ [variable]: "" }).warnings).toEqual([]);
+  });
+
+  it("BATCH_SIZE has an effect in incremental mode, and no warning", () => {
+    const { warnings, batchSize } = serve({ BATCH_SIZE: "1000", DEADWAX_MODE: "incremental" });
+    expect([warnings, batchSize]).toEqual([[], 1000]);
   });
 
   it("a broker's URL has one warning for its settings without effect", () => {

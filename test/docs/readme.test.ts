@@ -46,7 +46,7 @@ it("gives every limit with its default", () => {
     const { schema, fallback } = optionOf(key);
     const value = Number(schema.parse(fallback ?? ""));
     expect(
-      [formatSize(value), value.toLocaleString("en")].some((text) => row.includes(`| ${text} `)),
+      [formatSize(value), value.toLocaleString("en"), fallback].some((text) => row.includes(`| ${text} `)),
       key,
     ).toBe(true);
   }

@@ -74,8 +74,8 @@ test("keys are in upstream's order, ours comes last, with two blanks of indent",
   expect(Object.keys(own.deadwax ?? {})).toEqual(["markerVersion", "checksum", "active", "runs"]);
 });
 
-test("opens the marker of release 1", () => {
-  const marker = read(fixture("marker-v1"));
+test.each(["marker-v1", "marker-v1-before-changes"])("opens %s", (name) => {
+  const marker = read(fixture(name));
   expect(resumeInfo(marker, fileOf("labels"), source("labels"))).toEqual({
     kind: "resume",
     checkpoint: checkpoint(5000, 256),

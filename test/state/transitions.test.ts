@@ -125,6 +125,8 @@ test("a completed file has its final counts and no checkpoint", () => {
     checkpoint: null,
     counts,
     digest: hex("all"),
+    ledger: null,
+    deletions: null,
   });
 });
 
