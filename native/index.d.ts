@@ -44,6 +44,8 @@ export interface SourceOptions {
   readonly checkpointRecords: number;
   /** ... or so many milliseconds, whichever comes first; both 0: never. */
   readonly checkpointMs: number;
+  /** A checkpoint is due after so many inflated bytes instead. */
+  readonly accessBytes?: number;
   /** Go on here, instead of at the beginning. */
   readonly resume?: ResumePoint;
   /** Data quality rules to hold records against, from {@link compileRules}; only in the fanout contract. */
@@ -52,6 +54,8 @@ export interface SourceOptions {
   readonly detect?: Detect;
   /** Ascending xxh3 (64 bits) of the records that are wanted: all others are passed over, rejects too. */
   readonly only?: BigUint64Array;
+  /** Give out only records with these ids, none of which has to be there, and tell in {@link Piece.seen} what ids there are. */
+  readonly ids?: readonly string[];
 }
 
 /** How records are held against what downstream has; see {@link Piece.log}. */
@@ -103,6 +107,17 @@ export interface Flagged {
   readonly hits: number[];
 }
 
+/** The ids of a piece, those of its rejects included. */
+export interface SeenIds {
+  /** Records with an id, rejects excluded. */
+  readonly records: number;
+  /** Smallest and largest id that is a canonical decimal below 2^53, if there is one. */
+  readonly min?: number | null;
+  readonly max?: number | null;
+  /** Ids of any other kind. */
+  readonly odd: number;
+}
+
 export interface Piece {
   /** Number of the piece in its file, from 0. */
   readonly seq: number;
@@ -148,6 +163,8 @@ export interface Piece {
   /** With `detect`: the least and the greatest id of the piece that is canonical decimal below 2^53, unchanged records included. */
   readonly minId?: number | null;
   readonly maxId?: number | null;
+  /** Set if the source was opened with ids. */
+  readonly seen?: SeenIds | null;
 }
 
 /** Compiles data quality rules, the canonical form of `src/config/rules-file.ts`. Throws with a JSON list of texts as message: all that is wrong. */
@@ -161,17 +178,46 @@ export function openSource(options: SourceOptions): SourceInfo;
 export function pullPiece(handle: number, slot: Uint8Array): Piece;
 /** Makes running and later pulls return soon; safe from any thread. */
 export function stopSource(handle: number): void;
-/** What the opened file is now; size and the times tell whether it was written to. */
-export function sourceIdentity(handle: number): {
+/** What an opened file is; size and the times tell whether it was written to. */
+export interface SourceIdentity {
   readonly device: string;
   readonly inode: string;
   readonly size: number;
   readonly mtimeNs: string;
   readonly ctimeNs: string;
-};
+}
+/** What the opened file is now. */
+export function sourceIdentity(handle: number): SourceIdentity;
 export function closeSource(handle: number): void;
 /** Peak bytes that a source's native buffers held. */
 export function sourceMemory(handle: number): number;
+
+/** A record that was looked for. */
+export interface FoundRecord {
+  readonly id: string;
+  /** Inflated offset of its `<`. */
+  readonly offset: number;
+  /** As it stands in the dump. */
+  readonly xml: Buffer;
+  /** The body that it is delivered as, without a LF; left out if a rule keeps it back. */
+  readonly body?: Buffer | null;
+}
+
+export interface LookUpAnswer {
+  readonly dataType?: string | null;
+  /** In file order; an id may be there several times. */
+  readonly records: FoundRecord[];
+  /** Malformed records with an id that is looked for. */
+  readonly rejects: Reject[];
+  /** What the file was that all this was read from. */
+  readonly identity: SourceIdentity;
+}
+
+/**
+ * Reads from `resume`, or from the beginning, and gives the records with one of `ids` that begin before the inflated offset `to`
+ * (Infinity: up to the end). Runs on a thread of Node's own. Rejects with a JSON {@link Fault} as message.
+ */
+export function lookUp(options: SourceOptions, to: number): Promise<LookUpAnswer>;
 
 export interface VerifyOptions {
   readonly path: string;

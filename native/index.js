@@ -47,4 +47,5 @@ export const {
   buildInfo,
   generate,
   evolve,
+  lookUp,
 } = addon;

@@ -26,11 +26,12 @@ use crate::gzip::{Point, Reader};
 use crate::inflate::{self, Backend, WINDOW_BYTES};
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::packed::{Columns, Output};
+use crate::packed::{Columns, Output, Reject};
 use crate::parse::{Parser, RejectRules};
 use crate::rules::{self, Rules};
 use crate::scan::Frame;
 use crate::source::{Buffer, Raw, Resume, Source, Spacing};
+use crate::wanted::{Seen, Wanted};
 use crate::{hash, lock, simd, verify};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
@@ -43,16 +44,17 @@ static LOCKS: Table<File> = LazyLock::new(Mutex::default);
 static RULES: Table<Arc<Rules>> = LazyLock::new(Mutex::default);
 
 /// A source and what may be asked of it without waiting for its lock.
-struct Shared {
-    source: Mutex<Source>,
-    contract: Contract,
-    rejects: RejectRules,
-    rules: Option<Arc<Rules>>,
+pub(crate) struct Shared {
+    pub(crate) source: Mutex<Source>,
+    pub(crate) contract: Contract,
+    pub(crate) rejects: RejectRules,
+    pub(crate) rules: Option<Arc<Rules>>,
     detecting: Option<Detecting>,
+    wanted: Option<Arc<Wanted>>,
     stop: Arc<AtomicBool>,
     peak: AtomicUsize,
     /// The open file, to look at.
-    file: File,
+    pub(crate) file: File,
 }
 
 /// What a source's records are held against, and what finds it, when it is not at work. They are the source's and not a thread's,
@@ -196,10 +198,12 @@ pub struct SourceOptions {
     pub reject_raw_bytes_max: u32,
     pub checkpoint_records: u32,
     pub checkpoint_ms: u32,
+    pub access_bytes: Option<f64>,
     pub resume: Option<JsResume>,
     pub rules: Option<u32>,
     pub detect: Option<JsDetect>,
     pub only: Option<BigUint64Array>,
+    pub ids: Option<Vec<String>>,
 }
 
 #[napi(object, js_name = "Detect")]
@@ -246,10 +250,13 @@ pub fn close_rules(handle: u32) {
 
 #[napi]
 pub fn open_source(options: SourceOptions) -> Result<SourceInfo> {
-    guarded(|| open_source_impl(options)).map_err(thrown)
+    let shared = guarded(|| shared_of(options)).map_err(thrown)?;
+    let size = lock(&shared.source).reader().size();
+    Ok(SourceInfo { handle: keep(&SOURCES, Arc::new(shared)), size: size.map(|n| n as f64) })
 }
 
-fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, Fault> {
+/// Opens a source for whoever keeps it.
+pub(crate) fn shared_of(options: SourceOptions) -> std::result::Result<Shared, Fault> {
     let limits = Limits {
         record_bytes: options.record_bytes_max as usize,
         depth: options.depth_max as usize,
@@ -260,8 +267,12 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
     };
     let data_type = options.data_type.as_deref().and_then(|name| DataType::from_name(name.as_bytes()));
     let contract = if options.contract == "fanout" { Contract::Fanout } else { Contract::Topic };
-    let spacing = (options.checkpoint_records > 0 || options.checkpoint_ms > 0)
-        .then(|| Spacing { records: options.checkpoint_records.max(1) as u64, time: Duration::from_millis(options.checkpoint_ms as u64) });
+    let spacing = match options.access_bytes {
+        Some(bytes) => Some(Spacing { records: u64::MAX, time: Duration::MAX, bytes: bytes as u64 }),
+        None if options.checkpoint_records == 0 && options.checkpoint_ms == 0 => None,
+        None => Some(Spacing { records: options.checkpoint_records.max(1) as u64, time: Duration::from_millis(options.checkpoint_ms as u64), bytes: u64::MAX }),
+    };
+    let wanted = options.ids.map(|ids| Arc::new(Wanted::new(ids)));
     let rules = options.rules.map(|handle| held(&RULES, handle)).transpose().map_err(|e| Fault::new(Code::Internal, 0, e.reason.to_string()))?;
     if rules.is_some() && contract == Contract::Topic {
         return Err(Fault::new(Code::Internal, 0, "the topic contract has no rules"));
@@ -283,9 +294,7 @@ fn open_source_impl(options: SourceOptions) -> std::result::Result<SourceInfo, F
             make(Reader::resume(input, backend(&options.backend), limits, &resume.point)?).resumed(&resume, data_type)?
         }
     };
-    let size = source.reader().size();
-    let shared = Shared { source: Mutex::new(source), contract, rejects, rules, detecting, stop, peak: AtomicUsize::new(0), file };
-    Ok(SourceInfo { handle: keep(&SOURCES, Arc::new(shared)), size: size.map(|n| n as f64) })
+    Ok(Shared { source: Mutex::new(source), contract, rejects, rules, detecting, wanted, stop, peak: AtomicUsize::new(0), file })
 }
 
 #[napi(object, js_name = "Reject")]
@@ -295,6 +304,28 @@ pub struct JsReject {
     pub kind: String,
     pub message: String,
     pub raw: String,
+}
+
+impl From<Reject> for JsReject {
+    fn from(reject: Reject) -> Self {
+        Self { offset: reject.offset as f64, id: reject.id, kind: reject.kind.to_owned(), message: reject.message, raw: reject.raw }
+    }
+}
+
+/// The ids of a piece.
+#[napi(object, js_name = "SeenIds")]
+pub struct JsSeen {
+    pub records: f64,
+    pub min: Option<f64>,
+    pub max: Option<f64>,
+    pub odd: f64,
+}
+
+impl From<Seen> for JsSeen {
+    fn from(seen: Seen) -> Self {
+        let has_numbers = seen.min <= seen.max;
+        Self { records: seen.records as f64, min: has_numbers.then_some(seen.min as f64), max: has_numbers.then_some(seen.max as f64), odd: seen.odd as f64 }
+    }
 }
 
 #[napi(object, js_name = "FlaggedFile")]
@@ -353,6 +384,7 @@ pub struct Piece {
     pub log: Option<Uint8Array>,
     pub min_id: Option<f64>,
     pub max_id: Option<f64>,
+    pub seen: Option<JsSeen>,
 }
 
 #[napi]
@@ -378,7 +410,7 @@ fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Pie
         raw,
         frame,
         shared.contract,
-        Apply { rejects: shared.rejects, rules: shared.rules.as_ref(), detecting: shared.detecting.as_ref() },
+        Apply { rejects: shared.rejects, rules: shared.rules.as_ref(), detecting: shared.detecting.as_ref(), wanted: shared.wanted.as_ref() },
         slot,
     )
 }
@@ -388,6 +420,7 @@ struct Apply<'a> {
     rejects: RejectRules,
     rules: Option<&'a Arc<Rules>>,
     detecting: Option<&'a Detecting>,
+    wanted: Option<&'a Arc<Wanted>>,
 }
 
 /// Parses the piece in the worker's buffer into `slot`.
@@ -407,6 +440,7 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
             }
         };
         parser.set_rules(apply.rules);
+        parser.set_wanted(apply.wanted);
         parser.detector = apply.detecting.map(Detecting::take).transpose()?;
         let parsed = parser.piece(buffer, &raw, frame, apply.rejects, &mut out);
         findings = out.log.take().zip(parser.detector.as_mut()).map(|(log, detector)| log.finish(detector)).transpose()?;
@@ -424,6 +458,7 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
     let last_id = out.last_id.take();
     let rejects = std::mem::take(&mut out.rejects);
     let flagged = std::mem::take(&mut out.flagged);
+    let seen = std::mem::take(&mut out.seen);
     let records = out.columns.ends.len() as u32;
     let (table, own) = out.finish();
     Piece {
@@ -445,13 +480,14 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
         own: own.map(Uint8Array::from),
         digest: digest.to_hex(),
         last_id,
-        rejects: rejects.into_iter().map(|r| JsReject { offset: r.offset as f64, id: r.id, kind: r.kind.to_owned(), message: r.message, raw: r.raw }).collect(),
+        rejects: rejects.into_iter().map(JsReject::from).collect(),
         flagged: (!flagged.is_empty()).then(|| flagged.into()),
         resume: raw.resume.map(JsResume::from),
         data_type: frame.map(|f| f.data_type.as_str().to_owned()),
         min_id: findings.as_ref().and_then(|f| f.ids).map(|(min, _)| min as f64),
         max_id: findings.as_ref().and_then(|f| f.ids).map(|(_, max)| max as f64),
         log: findings.map(|f| f.frame.into()),
+        seen: apply.wanted.map(|_| seen.into()),
     }
 }
 
@@ -490,7 +526,7 @@ pub fn parse_records(xml: Uint8Array, kind: RecordBytes, mut slot: Uint8Array) -
             Some(cut) => Raw { end: cut.end, read: cut.records, ..Raw::default() },
             None => return Err(Error::from_reason("these are not plain whole records")),
         };
-        let apply = Apply { rejects: RejectRules { raw_bytes_max: 0 }, rules: None, detecting: None };
+        let apply = Apply { rejects: RejectRules { raw_bytes_max: 0 }, rules: None, detecting: None, wanted: None };
         Ok(parse_piece(worker, raw, Some(frame), contract, apply, slot))
     })
 }
@@ -518,8 +554,11 @@ pub struct Identity {
 
 #[napi]
 pub fn source_identity(handle: u32) -> Result<Identity> {
-    let shared = held(&SOURCES, handle)?;
-    let meta = shared.file.metadata().map_err(|e| Error::from_reason(e.to_string()))?;
+    identity_of(&held(&SOURCES, handle)?.file).map_err(thrown)
+}
+
+pub(crate) fn identity_of(file: &File) -> std::result::Result<Identity, Fault> {
+    let meta = file.metadata().map_err(|e| Fault::new(Code::Unreadable, 0, e.to_string()))?;
     let nanoseconds = |seconds: i64, rest: i64| (seconds as i128 * 1_000_000_000 + rest as i128).to_string();
     Ok(Identity {
         device: meta.dev().to_string(),

@@ -11,6 +11,7 @@
 //! check                      the same of a record on the tape (the fast path)
 //! detect                     what became of a record since the index was written, and which records are left out
 //! body, hash, packed         what leaves around and beside the bytes; flagged: what the rules have found
+//! wanted → look_up           single records by their ids, out of a stretch of a file
 //! members → keys, derived → copy     bodies to rows of PostgreSQL; strict refuses what is no JSON
 //! index               what downstream has, by id, and what a run changes of it
 //! ```
@@ -20,9 +21,10 @@
 pub mod attributes;
 pub mod binding;
 pub mod binding_copy;
+pub mod binding_generate;
 pub mod binding_index;
 pub mod binding_ledger;
-pub mod binding_generate;
+pub mod binding_look_up;
 pub mod body;
 pub mod check;
 pub mod contract;
@@ -44,6 +46,7 @@ pub mod judge;
 pub mod keys;
 pub mod limits;
 pub mod lock;
+pub mod look_up;
 pub mod members;
 pub mod names;
 pub mod normalise;
@@ -63,4 +66,5 @@ pub mod text;
 pub mod tree;
 pub mod utf8;
 pub mod verify;
+pub mod wanted;
 pub mod write;

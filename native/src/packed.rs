@@ -3,6 +3,7 @@
 use crate::detect::Log;
 use crate::flagged::Flagged;
 use crate::hash::SetDigest;
+use crate::wanted::Seen;
 
 /// A record that was rejected.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +87,8 @@ pub struct Output<'a> {
     pub flagged: Flagged,
     /// What became of the records, if they are compared.
     pub log: Option<Log>,
+    /// Kept where records are looked for by their ids.
+    pub seen: Seen,
 }
 
 impl<'a> Output<'a> {
@@ -109,6 +112,7 @@ impl<'a> Output<'a> {
             rejects: Vec::new(),
             flagged: Flagged::default(),
             log: None,
+            seen: Seen::default(),
         }
     }
 

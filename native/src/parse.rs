@@ -18,6 +18,7 @@ use crate::shapes::Content;
 use crate::source::{Buffer, Raw};
 use crate::tape::Rules;
 use crate::tree::{self, Record};
+use crate::wanted::{Found, Wanted};
 use crate::{attributes, hash, json, utf8};
 
 /// Where a rejected record's id is looked for, in bytes from its start.
@@ -38,6 +39,10 @@ pub struct Parser {
     pub detector: Option<Detector>,
     /// What went wrong in the index.
     fault: Option<Fault>,
+    /// The ids that are looked for; None: all records are given out.
+    wanted: Option<Arc<Wanted>>,
+    /// Address of the buffer that is parsed: what a record's own is told by.
+    origin: usize,
     /// Take the defining reader always; for tests that hold the two against each other.
     pub by_definition: bool,
 }
@@ -76,6 +81,8 @@ impl Parser {
             checker: None,
             detector: None,
             fault: None,
+            wanted: None,
+            origin: 0,
             by_definition: false,
         }
     }
@@ -90,6 +97,11 @@ impl Parser {
         }
     }
 
+    /// Gives out only records with these ids, and takes down what ids there are; None: all records, and nothing.
+    pub fn set_wanted(&mut self, wanted: Option<&Arc<Wanted>>) {
+        self.wanted = wanted.cloned();
+    }
+
     /// Whether this parser is for the type and contract.
     pub fn fits(&self, data_type: DataType, contract: Contract) -> bool {
         (self.data_type, self.contract) == (data_type, contract)
@@ -101,6 +113,7 @@ impl Parser {
         out.log = self.detector.as_ref().and_then(Detector::log);
         self.fault = None;
         let xml = buffer.filled();
+        self.origin = xml.as_ptr() as usize;
         if let Some(skipped) = &raw.skipped {
             if self.detector.as_ref().is_some_and(Detector::picks) {
                 out.unchanged += 1;
@@ -120,6 +133,11 @@ impl Parser {
             None => self.plain(xml, raw, frame, rules, out),
         };
         self.batch.settle(out);
+        if self.wanted.is_some() {
+            // One that is broken is told of to whoever looks for it.
+            let Output { rejects, seen, .. } = out;
+            rejects.iter().filter_map(|reject| reject.id.as_ref()).for_each(|id| seen.widen(id.as_bytes()));
+        }
         self.fault.take().map_or(result, Err)
     }
 
@@ -235,6 +253,12 @@ impl Parser {
             return None;
         }
         let id = e.id(xml)?;
+        if let Some(wanted) = &self.wanted
+            && !wanted.has(&xml[id.0..id.1])
+        {
+            out.seen.note(&xml[id.0..id.1]);
+            return Some(end);
+        }
         let mut candidate = None;
         if let (Some(detector), Some(log)) = (&mut self.detector, &mut out.log) {
             match detector.look_up(&xml[id.0..id.1], || hash::xxh3_64(record)) {
@@ -285,6 +309,10 @@ impl Parser {
             log.wait(candidate);
         }
         self.batch.add(len, id.1 - id.0, record, out);
+        if self.wanted.is_some() {
+            out.seen.note(&xml[id.0..id.1]);
+            self.found(record, &String::from_utf8_lossy(&xml[id.0..id.1]), false, out);
+        }
         Some(end)
     }
 
@@ -341,8 +369,14 @@ impl Parser {
             }
         }
         let id = id.unwrap_or_else(|| "unknown".to_owned());
+        if self.passes_over(record, &id, out) {
+            return;
+        }
         if !self.judge(record, &id, &mut map, out) {
             out.skipped += 1;
+            if self.wanted.is_some() {
+                self.found(record, &id, true, out);
+            }
             return;
         }
         tree::normalise(&mut map, self.data_type, self.contract);
@@ -372,6 +406,29 @@ impl Parser {
         body.push(b'\n');
         out.append(&body);
         self.note(record, id.as_bytes(), sha, out);
+        if self.wanted.is_some() {
+            self.found(record, &id, false, out);
+        }
+    }
+
+    /// Takes down the id of an odd record; whether it is not among those that are looked for.
+    fn passes_over(&self, record: &[u8], id: &str, out: &mut Output) -> bool {
+        let Some(wanted) = &self.wanted else { return false };
+        out.seen.note(id.as_bytes());
+        // What was seen holds in both contracts, and of an odd record they may take different ids.
+        let other = if self.contract == Contract::Topic { Contract::Fanout } else { Contract::Topic };
+        if let Record::Object { id: Some(other), .. } = tree::parse(record, self.data_type, other)
+            && other != id
+        {
+            out.seen.widen(other.as_bytes());
+        }
+        !wanted.has(id.as_bytes())
+    }
+
+    /// Takes down where a wanted record stands.
+    fn found(&self, record: &[u8], id: &str, is_skipped: bool, out: &mut Output) {
+        let start = record.as_ptr() as usize - self.origin;
+        out.seen.found.push(Found { id: id.to_owned(), start, end: start + record.len(), is_skipped });
     }
 
     /// What has become of a record with this hash, and whether its body comes out; None if nobody asked.

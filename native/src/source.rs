@@ -119,6 +119,8 @@ pub struct Raw {
 pub struct Spacing {
     pub records: u64,
     pub time: Duration,
+    /// Inflated bytes.
+    pub bytes: u64,
 }
 
 enum Phase {
@@ -143,6 +145,8 @@ pub struct Source {
     seq: u64,
     spacing: Option<Spacing>,
     since: (u64, Instant),
+    /// Inflated offset at which a point was asked for last.
+    since_base: u64,
     point: Option<Point>,
     peak: usize,
 }
@@ -162,6 +166,7 @@ impl Source {
             seq: 0,
             spacing,
             since: (0, Instant::now()),
+            since_base: 0,
             point: None,
             peak: 0,
         }
@@ -180,6 +185,7 @@ impl Source {
         }
         let frame = Frame { data_type, root_name: resume.root_name.clone(), line_form: resume.line_form.clone(), limits: self.limits };
         self.base = resume.record_offset;
+        self.since_base = self.base;
         self.enter(frame);
         Ok(self)
     }
@@ -238,8 +244,10 @@ impl Source {
     fn checkpoint(&mut self, raw: &mut Raw) {
         let Some(spacing) = self.spacing else { return };
         self.since.0 += raw.read;
-        if self.since.0 >= spacing.records || self.since.1.elapsed() >= spacing.time {
+        let is_due = self.since.0 >= spacing.records || self.base - self.since_base >= spacing.bytes || self.since.1.elapsed() >= spacing.time;
+        if is_due {
             self.since = (0, Instant::now());
+            self.since_base = self.base;
             self.reader.want_point();
         }
         if let Some(point) = self.reader.take_point() {

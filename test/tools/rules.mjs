@@ -37,7 +37,7 @@ const PACKAGE_PLACES = {
 const ADDON_PLACES = ["parse", "change", "state", "postgres", "commands"];
 const ADDON = "native/index.js";
 /** What of the core knows Node. */
-const BINDING = ["binding", "binding_copy", "binding_generate", "binding_index", "binding_ledger"].map((name) => `native/src/${name}.rs`);
+const BINDING = ["binding", "binding_copy", "binding_generate", "binding_index", "binding_ledger", "binding_look_up"].map((name) => `native/src/${name}.rs`);
 /** What tests swap in; no release loads it. */
 const FAULTS_ON = "src/fault/on.ts";
 const EXIT_PLACES = ["src/cli.ts", FAULTS_ON];

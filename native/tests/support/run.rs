@@ -141,7 +141,7 @@ pub fn run(bytes: &[u8], setup: &Setup) -> Outcome {
 
 /// Runs over a file.
 pub fn run_watched(file: &TempFile, setup: &Setup) -> (Outcome, Watch) {
-    let spacing = setup.checkpoints.then_some(Spacing { records: 1, time: Duration::from_secs(3600) });
+    let spacing = setup.checkpoints.then_some(Spacing { records: 1, time: Duration::from_secs(3600), bytes: u64::MAX });
     let reader = Reader::new(file.input(), setup.backend, setup.limits);
     let (outcome, watch, _) = drain(Source::new(reader, Some(setup.data_type), setup.limits, setup.chunk, setup.raw_max, spacing), setup, None);
     (outcome, watch)
