@@ -8,12 +8,14 @@ import { EVOLVE_OPTIONS, type EvolveFlags, isEvolution, runEvolve } from "./comm
 import { EXIT_CODES } from "./commands/exit-codes.ts";
 import { runExtract } from "./commands/extract.ts";
 import { GENERATE_OPTIONS, runGenerate } from "./commands/generate.ts";
+import { type GetFlags, runGet } from "./commands/get.ts";
 import { runMigrate } from "./commands/migrate.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts";
 import { runTable } from "./commands/table.ts";
 import { runValidate, type ValidateFlags } from "./commands/validate.ts";
 import { productVersion, runVersion } from "./commands/version.ts";
+import { LOOK_OPTIONS, PLACE_OPTIONS } from "./config/look-options.ts";
 import { flagOf, type OptionTable, type Option as Setting, variablesOf } from "./config/option.ts";
 import { OPTIONS } from "./config/options.ts";
 import type { ServeFlags } from "./config/serve.ts";
@@ -99,6 +101,19 @@ function buildProgram(finish: (code: number) => void): Command {
   withOptions(program.command("check"), SERVE_OPTIONS)
     .description("tell whether the service could work: disk, broker, source; creates nothing")
     .action(async (flags: Typed<ServeFlags>) => finish(await runCheck(expand(flags), context)));
+
+  const version = "--version <version>";
+  const ofVersion = "of the dumps in a folder, those of this version (default: the newest)";
+  withOptions(program.command("get").argument("<type>").argument("<id>").argument("[place]", "dump file, or folder with dumps"), {
+    ...PLACE_OPTIONS,
+    ...LOOK_OPTIONS,
+  })
+    .option("--raw", "print the raw XML")
+    .option(version, ofVersion)
+    .description("print the message body of one record; the first time on a file its access index is built")
+    .action(async (type: string, id: string, place: string | undefined, flags: Typed<GetFlags>) =>
+      finish(await runGet(type, id, place, expand(flags), context)),
+    );
 
   const state = program.command("state").description("show, check or reset what is known of earlier runs");
   const { root, state: stateFolder, output } = OPTIONS;

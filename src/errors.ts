@@ -8,6 +8,7 @@ export const ERROR_CODES = {
   SOURCE_CHANGED: { exit: 4, meaning: "the dump changed while it was being read" },
   SOURCE_OUTDATED: { exit: 4, meaning: "the dump is older than the one that was delivered last" },
   SOURCE_TOO_LARGE: { exit: 4, meaning: "the dump inflates beyond the byte or ratio limit" },
+  RECORD_NOT_FOUND: { exit: 8, meaning: "a record that is asked for is not in the dump, or has no message" },
   RECORDS_REJECTED: { exit: 4, meaning: "more records are malformed than the limit allows" },
   SOURCE_UNAVAILABLE: { exit: 4, meaning: "the site with the dumps cannot be reached, refuses, or answers with something else" },
   SOURCE_UNWRITABLE: { exit: 4, meaning: "a dump cannot be written to the folder that it is to lie in" },

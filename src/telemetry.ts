@@ -8,6 +8,7 @@ import { ConsumerEvents } from "./telemetry/consumer-events.ts";
 import { Failures } from "./telemetry/failures.ts";
 import { formatCount, formatElapsed, formatSpeed } from "./telemetry/format.ts";
 import { createLogger, type LogOptions } from "./telemetry/log.ts";
+import { LookEvents } from "./telemetry/look-events.ts";
 import type { LabelValue } from "./telemetry/metric-names.ts";
 import type { Metrics } from "./telemetry/metrics.ts";
 import { type FileProgress, logMomentMs, Progress, progressMessage, recordsByType, renderBar } from "./telemetry/progress.ts";
@@ -99,6 +100,8 @@ export class Telemetry implements Disposable {
   readonly changes: ChangeEvents;
   /** What a consumer behind the broker tells. */
   readonly consumer: ConsumerEvents;
+  /** What is told while single records are looked for. */
+  readonly look: LookEvents;
 
   constructor(options: TelemetryOptions) {
     this.#screen = new Screen(options.output);
@@ -115,6 +118,7 @@ export class Telemetry implements Disposable {
     this.changes = new ChangeEvents(this.#log, this.#metrics);
     this.server = new ServerEvents(this.#log, this.#metrics, this.#clock);
     this.consumer = new ConsumerEvents(this.#log, this.#metrics, this.#clock, options.stallAfterMs ?? STALL_AFTER_MS);
+    this.look = new LookEvents(this.#log, this.#screen, this.#bar, this.#clock);
     this.#metrics?.onRender(() => this.#showActivity());
   }
 

@@ -31,9 +31,14 @@ export type WriteTables = (config: TableConfig, context: TableContext) => Promis
 /** Whether the source of the dumps answers: fails with why it does not. */
 export type CheckSource = (config: ServeConfig, signal: AbortSignal) => Promise<void>;
 
+/** Takes what is no text too. */
+export interface ByteOutput extends TextOutput {
+  write(bytes: string | Uint8Array): unknown;
+}
+
 /** What the process lends a command. */
 export interface CommandContext {
-  readonly stdout: TextOutput;
+  readonly stdout: ByteOutput;
   readonly stderr: TextOutput;
   readonly extract: Extract;
   readonly serve: Serve;

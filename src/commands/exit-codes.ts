@@ -10,6 +10,7 @@ export const EXIT_CODES = {
   sink: { exit: 5, meaning: "the destination cannot be written" },
   state: { exit: 6, meaning: "the state is locked, too new or cannot be written" },
   held: { exit: 7, meaning: "done, but deletions are held back: look at them, then run again with --allow-deletes" },
+  missing: { exit: 8, meaning: "a record that is asked for is not in the dump, or has no message" },
   SIGINT: { exit: 128 + constants.signals.SIGINT, meaning: "stopped by SIGINT after a clean checkpoint" },
   SIGTERM: { exit: 128 + constants.signals.SIGTERM, meaning: "stopped by SIGTERM after a clean checkpoint" },
 } as const;

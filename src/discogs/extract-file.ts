@@ -194,7 +194,9 @@ function claim({ types }: Pick<RunContext, "types">, dataType: DataType, name: s
   if (holder !== null) throw new DumpError("CONFIG_INVALID", `${holder} and ${name} both hold ${dataType}; extract them one at a time`);
 }
 
-export function sourceOptions({ contract, backend, checkpointRecords, checkpointMs, limits, stateRoot }: ExtractRequest) {
+type SourceSettings = Pick<ExtractRequest, "contract" | "backend" | "checkpointRecords" | "checkpointMs" | "limits" | "stateRoot">;
+
+export function sourceOptions({ contract, backend, checkpointRecords, checkpointMs, limits, stateRoot }: SourceSettings) {
   const { rejectsMax: _, ...native } = limits;
   if (stateRoot === null) return { contract, backend, ...native, checkpointRecords: 0, checkpointMs: 0 };
   // While one checkpoint is saved records flow on to the next: half the interval from each to the next makes a whole one.

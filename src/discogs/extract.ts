@@ -2,7 +2,6 @@ import { fault } from "#fault";
 import { DumpError } from "../errors.ts";
 import { DATA_TYPES, type DataType } from "../model.ts";
 import { ParsePool } from "../parse/pool.ts";
-import { compile } from "../parse/rules.ts";
 import { openSinks, outputFolder, outputName } from "../sink/index.ts";
 import type { InputFile } from "../source/inputs.ts";
 import type { Outcome } from "../state/decide.ts";
@@ -16,6 +15,7 @@ import { OpenTypes } from "./destination.ts";
 import { extractFile, type FileResult, type RunContext, reportedCounts } from "./extract-file.ts";
 import { mapBounded } from "./map-bounded.ts";
 import type { ExtractReport, ExtractRequest, TypeReport } from "./request.ts";
+import { compileRules } from "./rules.ts";
 import { ensureSound, verifyStreamed } from "./verify-files.ts";
 
 /** What the process lends a run: `stopping` asks to end at the next checkpoint, `signal` breaks off. */
@@ -52,7 +52,7 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
       throw new DumpError("CONFIG_INVALID", `${files} holds version ${version} in the ${rival} contract; choose another --sink, or replace it with --force`);
     }
     using changes = await VersionChanges.open(request, telemetry);
-    using rules = compileRules(request);
+    using rules = compileRules(request.rules, contract);
     await using pool = new ParsePool({ threads, chunkBytes });
     const run: RunContext = { request, pool, sink, store, rules: rules?.handle ?? null, types: new OpenTypes(), changes, telemetry, stopping, signal };
     const report = await runVersion(run);
@@ -67,16 +67,6 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
 }
 
 const noLock: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
-
-/** The rules as the pool takes them, null if there are none. */
-function compileRules({ rules, contract }: ExtractRequest) {
-  if (rules === null) return null;
-  if (contract === "topic")
-    throw new DumpError("CONFIG_INVALID", "data quality rules: only the fanout contract has them; leave them out, or set --contract fanout");
-  const compiled = compile(rules.canonical);
-  if ("handle" in compiled) return compiled;
-  throw new DumpError("CONFIG_INVALID", `data quality rules: ${compiled.join("; ")}`);
-}
 
 async function runVersion(run: RunContext): Promise<ExtractReport> {
   const { request, store, telemetry, stopping } = run;

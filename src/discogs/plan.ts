@@ -75,7 +75,8 @@ type LimitSettings = Pick<
   "maxRecordBytes" | "maxDepth" | "maxAttributes" | "maxNameBytes" | "maxRejects" | "maxRejectRawBytes" | "maxInflatedBytes" | "maxInflateRatio"
 >;
 
-function toLimits(config: LimitSettings): ExtractLimits {
+/** What a dump may cost, from the settings. */
+export function toLimits(config: LimitSettings): ExtractLimits {
   return {
     recordBytesMax: config.maxRecordBytes,
     depthMax: config.maxDepth,
