@@ -4,18 +4,20 @@ import { Command, CommanderError, Option } from "commander";
 import { runCheck } from "./commands/check.ts";
 import type { CommandContext, Stop, StopSignal } from "./commands/context.ts";
 import { runDemo } from "./commands/demo.ts";
+import { runDiff } from "./commands/diff.ts";
 import { EVOLVE_OPTIONS, type EvolveFlags, isEvolution, runEvolve } from "./commands/evolve.ts";
 import { EXIT_CODES } from "./commands/exit-codes.ts";
 import { runExtract } from "./commands/extract.ts";
 import { GENERATE_OPTIONS, runGenerate } from "./commands/generate.ts";
 import { type GetFlags, runGet } from "./commands/get.ts";
 import { runMigrate } from "./commands/migrate.ts";
+import { type RepublishFlags, runRepublish } from "./commands/republish.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts";
 import { runTable } from "./commands/table.ts";
 import { runValidate, type ValidateFlags } from "./commands/validate.ts";
 import { productVersion, runVersion } from "./commands/version.ts";
-import { LOOK_OPTIONS, PLACE_OPTIONS } from "./config/look-options.ts";
+import { LOOK_OPTIONS, PLACE_OPTIONS, RESEND_OPTIONS } from "./config/look-options.ts";
 import { flagOf, type OptionTable, type Option as Setting, variablesOf } from "./config/option.ts";
 import { OPTIONS } from "./config/options.ts";
 import type { ServeFlags } from "./config/serve.ts";
@@ -114,6 +116,17 @@ function buildProgram(finish: (code: number) => void): Command {
     .action(async (type: string, id: string, place: string | undefined, flags: Typed<GetFlags>) =>
       finish(await runGet(type, id, place, expand(flags), context)),
     );
+
+  withOptions(
+    program.command("diff").argument("<type>").argument("<id>").argument("<a>", "dump file, or folder with dumps").argument("<b>", "the same"),
+    LOOK_OPTIONS,
+  )
+    .description("tell what has become of a record from A to B, with --output json as an RFC 6902 patch")
+    .action(async (type: string, id: string, a: string, b: string, flags: Typed<Flags>) => finish(await runDiff(type, id, [a, b], expand(flags), context)));
+  withOptions(program.command("republish").argument("<type>").argument("<ids...>"), { ...PLACE_OPTIONS, ...RESEND_OPTIONS, ...LOOK_OPTIONS })
+    .option(version, ofVersion)
+    .description("send the messages of some records once more, and nothing else; state is neither read nor written")
+    .action(async (type: string, ids: string[], flags: Typed<RepublishFlags>) => finish(await runRepublish(type, ids, expand(flags), context)));
 
   const state = program.command("state").description("show, check or reset what is known of earlier runs");
   const { root, state: stateFolder, output } = OPTIONS;

@@ -1,6 +1,6 @@
 import { OPTIONS } from "./options.ts";
 
-const { root, state, contract, dataQualityRules, threads, inflate, output, logLevel } = OPTIONS;
+const { root, state, sink, drainTimeoutMs, contract, dataQualityRules, threads, inflate, output, logLevel } = OPTIONS;
 const { maxRecordBytes, maxDepth, maxAttributes, maxNameBytes, maxInflatedBytes, maxInflateRatio } = OPTIONS;
 
 /** Settings of the commands that look at single records: rows of `extract`, so that they see what it delivers. */
@@ -13,6 +13,17 @@ export const LOOK_OPTIONS = {
   output: { ...output, meaning: "form of the log and the errors" },
   logLevel,
   ...{ maxRecordBytes, maxDepth, maxAttributes, maxNameBytes, maxInflatedBytes, maxInflateRatio },
+} as const;
+
+/** Where records are sent again, and how long sending may take to stop. */
+export const RESEND_OPTIONS = {
+  sink: {
+    ...sink,
+    fallback: null,
+    fallbackText: "none, has to be given",
+    meaning: "where messages go: a URL of a broker, - (standard output) or null:; may be given several times",
+  },
+  drainTimeoutMs,
 } as const;
 
 /** Where the dump is, for commands that take it from a folder. */
