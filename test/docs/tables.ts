@@ -3,6 +3,7 @@ import { EVOLVE_OPTIONS } from "../../src/commands/evolve.ts";
 import { EXIT_CODES } from "../../src/commands/exit-codes.ts";
 import { GENERATE_OPTIONS } from "../../src/commands/generate.ts";
 import { ACCEPTED_AND_IGNORED, type Ignored, TABLE_ACCEPTED_AND_IGNORED } from "../../src/config/ignored.ts";
+import { LOOK_OPTIONS, RESEND_OPTIONS } from "../../src/config/look-options.ts";
 import { fileVariable, flagOf, type OptionTable, variablesOf } from "../../src/config/option.ts";
 import { OPTIONS } from "../../src/config/options.ts";
 import { POSTGRES_BATCH_OPTIONS, POSTGRES_OPTIONS } from "../../src/config/postgres-options.ts";
@@ -26,6 +27,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   "metrics of table": () => metricsTable(CONSUMER_METRICS),
   generate,
   evolve,
+  "single records": () => optionsOf({ ...RESEND_OPTIONS, ...LOOK_OPTIONS }),
   errors,
   exits,
   rejects,
