@@ -58,6 +58,8 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
   #next = 0;
   #ended = false;
   #stopped = false;
+  /** The last piece was handed out. */
+  #isOver = false;
   #failure: unknown = null;
   #wake: () => void = () => {};
 
@@ -75,7 +77,7 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
       try {
         const piece = await pull(slot);
         // Nobody will ask for it any more, while other lanes may be waiting for its slot.
-        if (this.#stopped) slots.release(slot);
+        if (this.#stopped || this.#isOver) slots.release(slot);
         else this.#early.set(piece.seq, { piece, slot });
         this.#ended ||= piece.end || piece.fault != null;
       } catch (error) {
@@ -101,8 +103,11 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
       this.#early.delete(this.#next);
       this.#next += 1;
       const piece = this.#open(answer.piece, answer.slot);
+      this.#isOver = piece.end || piece.error !== null;
+      // Whoever works on the last piece may need slots for it: those behind it are not to wait for the file to be closed.
+      if (this.#isOver) this.#drop();
       yield piece;
-      if (piece.end || piece.error !== null) return;
+      if (this.#isOver) return;
     }
   }
 
