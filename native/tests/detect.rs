@@ -14,7 +14,7 @@ use deadwax_native::index::{DIRTY, Entry, Index, MULTI, UNKNOWN, key_of};
 use deadwax_native::limits::Limits;
 use deadwax_native::scan::{Step, What};
 use deadwax_native::tree::{self, Record};
-use support::changes::{self, Plain, comparing, decoded, expected};
+use support::changes::{self, ByKey, Plain, comparing, decoded, expected};
 use support::checks::{CONTRACTS, Check, same};
 use support::documents::{self, type_of};
 use support::random::{Rng, cases, for_all};
@@ -83,7 +83,7 @@ fn nameless(xml: &[u8], contract: Contract, limits: Limits) -> BTreeSet<u64> {
 }
 
 /// An index that has most of the records, each as it is or otherwise, and others; and the same as a map.
-fn some_index(rng: &mut Rng, records: &[Plain]) -> (Arc<Index>, BTreeMap<u64, Vec<(u64, Entry)>>) {
+fn some_index(rng: &mut Rng, records: &[Plain]) -> (Arc<Index>, ByKey) {
     let mut entries = BTreeMap::<u64, (Vec<Entry>, Option<String>)>::new();
     for record in records {
         let key = record.key();
@@ -114,7 +114,7 @@ fn some_index(rng: &mut Rng, records: &[Plain]) -> (Arc<Index>, BTreeMap<u64, Ve
         let key = key_of(id.as_bytes()).key;
         entries.entry(key).or_insert_with(|| (vec![Entry { key, raw: rng.next(), hash: [7; 16], flags: 0 }], Some(id)));
     }
-    let mut map = BTreeMap::<u64, Vec<(u64, Entry)>>::new();
+    let mut map = ByKey::new();
     let all: Vec<_> = entries.into_values().flat_map(|(several, id)| several.into_iter().map(move |entry| (entry, id.clone()))).collect();
     for (pos, (entry, _)) in all.iter().enumerate() {
         map.entry(entry.key).or_default().push((pos as u64, *entry));
@@ -173,7 +173,7 @@ fn compares(xml: &[u8], limits: Limits) -> Check {
             let setup = Setup { chunk, slot, by_definition, ..setup };
             let whole = run(xml, &setup);
             let records = plain(xml, &setup, &whole);
-            for (index, map, trust) in [(Some(index.clone()), &map, trust), (None, &BTreeMap::new(), Trust::Raw)] {
+            for (index, map, trust) in [(Some(index.clone()), &map, trust), (None, &ByKey::new(), Trust::Raw)] {
                 let want = expected(&records, map, trust, publish);
                 let (outcome, said) = run_compared(xml, &setup, &comparing(index, trust, publish), 1 + rng.below(3));
                 let what = format!("{contract:?} {trust:?} {publish:?} pieces of {chunk}, by definition: {by_definition}");

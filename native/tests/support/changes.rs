@@ -100,6 +100,9 @@ pub fn decoded(frame: &[u8]) -> Vec<Found> {
     found
 }
 
+/// The entries of each key, with their positions.
+pub type ByKey = BTreeMap<u64, Vec<(u64, Entry)>>;
+
 /// The number that a kind has in its column.
 const CREATED: u8 = 1;
 const UPDATED: u8 = 2;
@@ -115,7 +118,7 @@ pub struct Expected {
 }
 
 /// The model: every record looked up in a map, by the plain words of the design.
-pub fn expected(records: &[Plain], entries: &BTreeMap<u64, Vec<(u64, Entry)>>, trust: Trust, publish: Publish) -> Expected {
+pub fn expected(records: &[Plain], entries: &ByKey, trust: Trust, publish: Publish) -> Expected {
     let mut expected = Expected::default();
     for record in records {
         let key = record.key();
