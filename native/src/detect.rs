@@ -151,7 +151,7 @@ impl Detector {
         Ok(None)
     }
 
-    /// The entry of a key. One of several entries is as good as dirty: downstream has what one of them says.
+    /// The entry of a key; of several, which all are dirty, the first.
     fn find(&mut self, key: u64) -> Result<Option<(u64, Entry)>, Fault> {
         let Some(cursor) = &mut self.cursor else { return Ok(None) };
         let found = cursor.find(key)?;
@@ -159,10 +159,7 @@ impl Detector {
         if found.count == 0 {
             return Ok(None);
         }
-        Ok(cursor.entry(found.pos)?.map(|mut entry| {
-            entry.flags |= if found.count > 1 { index::DIRTY } else { 0 };
-            (found.pos, entry)
-        }))
+        Ok(cursor.entry(found.pos)?.map(|entry| (found.pos, entry)))
     }
 
     /// Looks a record up by its id.

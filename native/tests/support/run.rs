@@ -169,12 +169,14 @@ pub fn run_on(file: &TempFile, resume: &Resume, setup: &Setup) -> Outcome {
 
 fn drain(mut source: Source, setup: &Setup, mut detectors: Option<Vec<Detector>>) -> (Outcome, Watch, Changes) {
     let (mut outcome, mut watch, mut changes) = (Outcome::default(), Watch::default(), Changes::default());
-    let (mut buffer, mut columns) = (Buffer::default(), Columns::default());
+    // In turns, as with two threads: what one holds is not of the piece before.
+    let (mut buffers, mut columns) = ([Buffer::default(), Buffer::default()], Columns::default());
     let mut parser: Option<Parser> = None;
     let mut slot = vec![0; setup.slot];
     let mut next_offset = None;
     loop {
-        let mut raw = source.next(&mut buffer);
+        let buffer = &mut buffers[(watch.pieces % 2) as usize];
+        let mut raw = source.next(buffer);
         watch.pieces += 1;
         watch.buffer_bytes = watch.buffer_bytes.max(buffer.capacity());
         watch.carry_bytes = watch.carry_bytes.max(source.peak());
@@ -191,7 +193,7 @@ fn drain(mut source: Source, setup: &Setup, mut detectors: Option<Vec<Detector>>
             parser.by_definition = setup.by_definition;
             parser.set_rules(setup.rules);
             parser.detector = detectors.as_mut().and_then(Vec::pop);
-            fault = parser.piece(&buffer, &raw, &frame, RejectRules { raw_bytes_max: setup.raw_max }, &mut out).err();
+            fault = parser.piece(buffer, &raw, &frame, RejectRules { raw_bytes_max: setup.raw_max }, &mut out).err();
             if let Some((detectors, mut detector)) = detectors.as_mut().zip(parser.detector.take()) {
                 if let Some(log) = out.log.take() {
                     assert_eq!(out.columns.kinds.len(), out.columns.ends.len(), "a kind for each body");
