@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(crate) rules: Option<Arc<Rules>>,
     detecting: Option<Detecting>,
     wanted: Option<Arc<Wanted>>,
+    /// See [`Source::unchanged`].
+    unchanged: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     peak: AtomicUsize,
     /// The open file, to look at.
@@ -294,7 +296,8 @@ pub(crate) fn shared_of(options: SourceOptions) -> std::result::Result<Shared, F
             make(Reader::resume(input, backend(&options.backend), limits, &resume.point)?).resumed(&resume, data_type)?
         }
     };
-    Ok(Shared { source: Mutex::new(source), contract, rejects, rules, detecting, wanted, stop, peak: AtomicUsize::new(0), file })
+    let unchanged = source.unchanged();
+    Ok(Shared { source: Mutex::new(source), contract, rejects, rules, detecting, wanted, unchanged, stop, peak: AtomicUsize::new(0), file })
 }
 
 #[napi(object, js_name = "Reject")]
@@ -405,14 +408,16 @@ fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Pie
     });
     shared.peak.fetch_max(worker.buffer.capacity(), Ordering::Relaxed);
     let raw = raw.unwrap_or_else(|fault| Raw { seq: lock(&shared.source).give_up(), fault: Some(fault), ..Raw::default() });
-    parse_piece(
+    let piece = parse_piece(
         worker,
         raw,
         frame,
         shared.contract,
         Apply { rejects: shared.rejects, rules: shared.rules.as_ref(), detecting: shared.detecting.as_ref(), wanted: shared.wanted.as_ref() },
         slot,
-    )
+    );
+    shared.unchanged.fetch_add(piece.unchanged as u64, Ordering::Relaxed);
+    piece
 }
 
 /// What a piece is held against.

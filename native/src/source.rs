@@ -1,5 +1,7 @@
 //! A file as a sequence of pieces: whole records, in order, each cut off under the file's lock and parsed outside of it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::contract::DataType;
@@ -145,6 +147,10 @@ pub struct Source {
     seq: u64,
     spacing: Option<Spacing>,
     since: (u64, Instant),
+    /// Records that turned out not to be delivered, told by those who parse: reading them again costs next to nothing, so that they
+    /// bring no checkpoint nearer. And how many there were at the last one.
+    unchanged: Arc<AtomicU64>,
+    unchanged_before: u64,
     /// Inflated offset at which a point was asked for last.
     since_base: u64,
     point: Option<Point>,
@@ -166,6 +172,8 @@ impl Source {
             seq: 0,
             spacing,
             since: (0, Instant::now()),
+            unchanged: Arc::default(),
+            unchanged_before: 0,
             since_base: 0,
             point: None,
             peak: 0,
@@ -211,6 +219,11 @@ impl Source {
         &self.reader
     }
 
+    /// Where those who parse count the records that are not delivered.
+    pub fn unchanged(&self) -> Arc<AtomicU64> {
+        self.unchanged.clone()
+    }
+
     /// Peak bytes of what the source itself carried between pieces.
     pub fn peak(&self) -> usize {
         self.peak
@@ -244,9 +257,11 @@ impl Source {
     fn checkpoint(&mut self, raw: &mut Raw) {
         let Some(spacing) = self.spacing else { return };
         self.since.0 += raw.read;
-        let is_due = self.since.0 >= spacing.records || self.base - self.since_base >= spacing.bytes || self.since.1.elapsed() >= spacing.time;
+        let unchanged = self.unchanged.load(Ordering::Relaxed) - self.unchanged_before;
+        let is_due = self.since.0.saturating_sub(unchanged) >= spacing.records || self.base - self.since_base >= spacing.bytes || self.since.1.elapsed() >= spacing.time;
         if is_due {
             self.since = (0, Instant::now());
+            self.unchanged_before += unchanged;
             self.since_base = self.base;
             self.reader.want_point();
         }

@@ -76,10 +76,10 @@ async function benches() {
   execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(ROOT, "bench/tsconfig.json")], { stdio: "inherit" });
   const { measure, FULL_RUN, BENCH_FOLDER } = await import(new URL("../../bench/dist/measure.js", import.meta.url));
   const extract = await measure({ ...FULL_RUN, folder: BENCH_FOLDER, log: (line) => process.stdout.write(`${line}\n`) });
-  return { ...extract, publish: serverBench("publish"), postgres: serverBench("postgres") };
+  return { ...extract, publish: serverBench("publish"), postgres: serverBench("postgres"), incremental: serverBench("incremental") };
 }
 
-/** A bench with a server, in a process of its own as `npm run bench:<name>` starts it. */
+/** A bench of its own folder, in a process of its own as `npm run bench:<name>` starts it. */
 function serverBench(name) {
   const file = join(folder, `${name}.json`);
   execFileSync(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", join(ROOT, "bench", name)], { stdio: "inherit" });
