@@ -1,4 +1,7 @@
-/** deadwax as a library: `extract` reads one dump as batches of records, `openDump` looks at single records of it. */
+/** deadwax as a library: `extract` reads one dump as batches of records, `openDump` looks at single records of it, `ChangesConsumer` hears of changes. */
+
+export type { Change, ChangeSummary } from "./consume/change.ts";
+export { ChangesConsumer, type ChangesConsumerOptions } from "./consume/changes-consumer.ts";
 export { type ExtractOptions, extract, type RecordBatch } from "./discogs/batches.ts";
 export { Dump, type OpenDumpOptions, openDump, type RecordInDump } from "./discogs/dump.ts";
 export type { DumpRecord, JsonValue } from "./discogs/dump-record.ts";

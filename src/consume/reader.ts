@@ -7,20 +7,21 @@
  * of them; a control message alone, once everything before it is settled. One commit is under way at a time. Nothing is acknowledged that
  * is not committed or with the dead letters, so that whatever happens the rest comes again.
  */
-import { DumpError } from "../errors.ts";
+import type { Channel } from "rabbitmq-client";
 import type { DataType } from "../model.ts";
 import { Condition } from "../rabbitmq/condition.ts";
-import { textOf } from "../rabbitmq/failures.ts";
 import { type Link, unlessAborted } from "../rabbitmq/link.ts";
+import { declareForConsumer, queueOf } from "../rabbitmq/topology.ts";
 import { type Content, contentOf } from "./content.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { ConsumeEvents } from "./events.ts";
 import { pause } from "./pause.ts";
+import type { QueueOptions } from "./queue-options.ts";
 import { type Settled, Settlement } from "./settlement.ts";
-import { type QueueOptions, type Received, type Subscription, subscribe } from "./subscription.ts";
+import { type QueueSource, type Received, type Subscription, subscribe, subscribePatiently } from "./subscription.ts";
 import { type BatchTarget, RecordRefused } from "./target.ts";
 
-/** Waits before the target, or a subscription, is tried again. */
+/** Waits before the target is tried again. */
 const WAIT_MS_MIN = 1_000;
 const WAIT_MS_MAX = 30_000;
 
@@ -46,7 +47,7 @@ interface Waiting extends Received, Settled {
 type Outcome = "done" | "stopped" | RecordRefused;
 
 export class QueueReader {
-  readonly #options: QueueOptions;
+  readonly #source: QueueSource;
   readonly #shared: Shared;
   readonly #dataType: DataType;
   /** Either of the shared signals. */
@@ -62,9 +63,11 @@ export class QueueReader {
   readonly #settlement: Settlement;
 
   constructor(options: QueueOptions, shared: Shared) {
-    this.#options = options;
+    const { config, consumer, dataType, prefetch } = options;
+    const declare = (channel: Channel) => declareForConsumer(channel, config, consumer, options);
+    this.#source = { config, queue: queueOf(config, consumer, options), consumerTag: `${consumer}-${dataType}`, prefetch, declare };
     this.#shared = shared;
-    this.#dataType = options.dataType;
+    this.#dataType = dataType;
     this.#ended = AbortSignal.any([shared.stopping, shared.signal]);
     this.#settlement = new Settlement(options, shared, this.#ended);
   }
@@ -97,7 +100,8 @@ export class QueueReader {
   /** A subscription, however long that takes; null: stopped meanwhile. */
   async #subscribe(): Promise<Subscription | null> {
     const { link, events } = this.#shared;
-    for (let waitMs = WAIT_MS_MIN; !this.#ended.aborted; waitMs = Math.min(2 * waitMs, WAIT_MS_MAX)) {
+    const onFailure = (reason: string, waitMs: number) => events.unsubscribed(this.#dataType, `${reason}; trying again in ${waitMs / 1000} s`);
+    const attempt = async () => {
       const waiting: Waiting[] = [];
       this.#waiting = waiting;
       this.#controls = 0;
@@ -107,19 +111,13 @@ export class QueueReader {
         },
         lost: () => this.#changed.notify(),
       };
-      try {
-        const subscription = await subscribe(link, this.#options, listener, this.#ended);
-        this.#hasStood = true;
-        events.subscribed(this.#dataType, subscription.queue);
-        return subscription;
-      } catch (error) {
-        if (this.#ended.aborted) return null;
-        if (!this.#hasStood && error instanceof DumpError) throw error;
-        events.unsubscribed(this.#dataType, `${textOf(error)}; trying again in ${waitMs / 1000} s`);
-      }
-      await pause(waitMs, this.#ended).catch(() => {});
-    }
-    return null;
+      return await subscribe(link, this.#source, listener, this.#ended);
+    };
+    const subscription = await subscribePatiently(attempt, { hasStood: this.#hasStood, onFailure, ended: this.#ended });
+    if (subscription === null) return null;
+    this.#hasStood = true;
+    events.subscribed(this.#dataType, subscription.queue);
+    return subscription;
   }
 
   #take(message: Received): void {

@@ -3,7 +3,8 @@ import { isDeadLettered } from "../rabbitmq/topology.ts";
 import type { Content } from "./content.ts";
 import type { DeadLetters } from "./dead-letters.ts";
 import type { ConsumeEvents } from "./events.ts";
-import type { QueueOptions, Received, Subscription } from "./subscription.ts";
+import type { QueueOptions } from "./queue-options.ts";
+import type { Received, Subscription } from "./subscription.ts";
 
 /** Messages published to the dead letters that are remembered, in case that their acknowledgement did not arrive. */
 const MOVED_MAX = 1_000;

@@ -68,6 +68,26 @@ export async function declareForChanges(channel: Channel, config: RabbitConfig, 
   if (config.declare) await new Declarations(channel, config).exchange(changesExchangeOf(config, contract), "topic");
 }
 
+/** The queue from which a service takes changes; in the topic contract it is called as upstream's. */
+export function changesQueueOf({ exchange }: RabbitConfig, service: string, contract: Contract): string {
+  return contract === "topic" ? `discogsography-${service}-changes` : `${exchange ?? DEFAULT_EXCHANGES.fanout}-${service}-changes`;
+}
+
+/** Declares a service's queue of changes, bound to `keys`, with its dead letters; all of it may be there already. */
+export async function declareForChangesConsumer(
+  channel: Channel,
+  config: RabbitConfig,
+  { service, contract, keys }: { readonly service: string; readonly contract: Contract; readonly keys: readonly string[] },
+): Promise<void> {
+  if (!config.declare) return;
+  const broker = new Declarations(channel, config);
+  const queue = changesQueueOf(config, service, contract);
+  await declareForChanges(channel, config, contract);
+  await broker.queue(queue, null); // without arguments, as upstream's consumers declare it
+  for (const key of keys) await broker.binding(queue, changesExchangeOf(config, contract), key);
+  await declareDeadLetters(channel, config, queue);
+}
+
 /** Declares the queue for messages that the broker itself would not keep; refused ones are published to it. */
 export async function declareDeadLetters(channel: Channel, config: RabbitConfig, queue: string): Promise<void> {
   await new Declarations(channel, config).queue(deadLetterQueueOf(queue), DEAD_LETTER_QUEUE);
@@ -139,7 +159,7 @@ class Declarations {
     await this.#try(`queue "${queue}"`, () => this.#channel.queueDeclare({ queue, durable: true, ...extra }));
   }
 
-  async binding(queue: string, exchange: string, routingKey: DataType | ""): Promise<void> {
+  async binding(queue: string, exchange: string, routingKey: string): Promise<void> {
     await this.#try(`binding of queue "${queue}" to exchange "${exchange}"`, () => this.#channel.queueBind({ queue, exchange, routingKey }));
   }
 

@@ -36,7 +36,7 @@ function settlement(queueType: "classic" | "quorum", ended = NEVER) {
 
 function message(tag: number, kind: "record" | "refused", redelivered = false): Settled {
   const content: Content = kind === "record" ? { kind } : { kind, reason: "why" };
-  return { tag, body: Buffer.from(`body ${tag}`), messageId: `m${tag}`, redelivered, content };
+  return { tag, body: Buffer.from(`body ${tag}`), messageId: `m${tag}`, headers: {}, redelivered, content };
 }
 
 describe("where the broker keeps dead letters", () => {
