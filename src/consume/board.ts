@@ -58,6 +58,7 @@ export class ConsumerBoard implements ConsumerView {
     if (!this.#targetReached) return "the database was not reached yet";
     if (!this.#telemetry.consumer.isConnected) return "there is no connection to the broker";
     const missing = DATA_TYPES.filter((dataType) => !types[dataType].isSubscribed);
-    return missing.length === 0 ? null : `no messages come of ${missing.join(", ")}`;
+    if (missing.length > 0) return `no messages come of ${missing.join(", ")}`;
+    return this.#telemetry.consumer.areChangesSubscribed === false ? "no changes come, so that nothing is deleted" : null;
   }
 }

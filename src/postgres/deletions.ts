@@ -3,11 +3,12 @@ import { DumpError } from "../errors.ts";
 import type { DataType, Tombstone } from "../model.ts";
 import type { PostgresClient } from "./connect.ts";
 import { move, type Position, storedRecords } from "./position.ts";
+import { wasSeen } from "./seen.ts";
 import type { Session } from "./session.ts";
 import { inTransaction } from "./transaction.ts";
 
-/** Which record a tombstone means, and the beginning of the hash that it had. */
-export type Gone = Pick<Tombstone, "record_id" | "hash">;
+/** Which record a tombstone means, and the beginning of the hash that it had; where the version that lacks it is known, a row that was seen in a later one stays. */
+export type Gone = Pick<Tombstone, "record_id" | "hash"> & { readonly version?: string | null };
 
 /** What became of tombstones. */
 export interface Deleted {
@@ -31,11 +32,16 @@ export async function deleteRows(client: PostgresClient, dataType: DataType, gon
   const meant = gone.filter(({ hash }) => isTombstoneHash(hash));
   const { rows } = await client.query<{ deleted: string; kept: string }>({
     name: `deadwax_delete_${dataType}`,
-    text: `WITH given AS (SELECT * FROM unnest($1::text[], $2::text[]) AS given (id, hash)),
+    text: `WITH given AS (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS given (id, hash, version)),
       there AS (SELECT count(DISTINCT data_id) AS rows FROM ${dataType} JOIN given ON data_id = given.id),
-      gone AS (DELETE FROM ${dataType} AS stored USING given WHERE stored.data_id = given.id AND starts_with(stored.hash, given.hash) RETURNING 1)
+      gone AS (
+        DELETE FROM ${dataType} AS stored USING given
+        WHERE stored.data_id = given.id AND starts_with(stored.hash, given.hash)
+          AND (given.version IS NULL OR NOT ${wasSeen("given.id", dataType, "> given.version")})
+        RETURNING 1
+      )
       SELECT (SELECT count(*) FROM gone) AS deleted, (SELECT rows FROM there) - (SELECT count(*) FROM gone) AS kept`,
-    values: [meant.map(({ record_id }) => record_id), meant.map(({ hash }) => hash)],
+    values: [meant.map(({ record_id }) => record_id), meant.map(({ hash }) => hash), meant.map(({ version }) => version ?? null)],
   });
   const [deleted, kept] = [Number(rows[0]?.deleted ?? 0), Number(rows[0]?.kept ?? 0)];
   return { deleted, kept, absent: gone.length - deleted - kept };

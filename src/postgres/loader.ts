@@ -10,6 +10,7 @@ import type { Portion } from "./portion.ts";
 import { isEmpty, move, type Position, storedRecords } from "./position.ts";
 import { markSeen } from "./seen.ts";
 import type { Session } from "./session.ts";
+import { holdTombstones } from "./tombstones.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** What became of the records of a portion. */
@@ -37,6 +38,8 @@ export interface PortionFacts {
   readonly keys?: BodyKeys;
   /** The version that its ids are remembered for; null: they are not. */
   readonly seenIn: string | null;
+  /** Tombstones of the type may be applied at the same time, on another connection: one waits for the other. */
+  readonly besideTombstones?: boolean;
   /** Records of the target up to the end of the portion; left out: as many more as it has. */
   readonly upTo?: number;
 }
@@ -126,8 +129,9 @@ export class Loader {
     return done.loaded;
   }
 
-  async #store(client: PostgresClient, portion: Portion, keys: BodyKeys, { seenIn, upTo }: PortionFacts): Promise<Ready> {
+  async #store(client: PostgresClient, portion: Portion, keys: BodyKeys, { seenIn, besideTombstones = false, upTo }: PortionFacts): Promise<Ready> {
     const dataType = this.#dataType;
+    if (besideTombstones) await holdTombstones(client, dataType);
     const records = portion.ends.length;
     this.#fresh ??= { isFresh: await isEmpty(client, dataType), highest: -1 };
     const { isFresh } = this.#fresh;

@@ -1,5 +1,6 @@
 import type { DataType } from "../model.ts";
 import type { PostgresClient } from "./connect.ts";
+import { wasSeen } from "./seen.ts";
 import { inTransaction } from "./transaction.ts";
 
 /** What a version is said to hold, and how much of a table may go because of it. */
@@ -20,9 +21,6 @@ const COUNT = `SELECT (SELECT coalesce(sum(bit_count(bits)), 0) FROM deadwax_see
   + (SELECT count(*) FROM deadwax_seen_other WHERE version = $1 AND data_type = $2) AS seen`;
 const FORGET = `DELETE FROM deadwax_seen WHERE data_type = $2 AND (version <= $1 OR version = '')`;
 const FORGET_OTHER = `DELETE FROM deadwax_seen_other WHERE data_type = $2 AND (version <= $1 OR version = '')`;
-/** Ids of the bitmaps: what is a number the canonical way. A longer one is among the others. */
-const IS_NUMBER = `data_id ~ '^(0|[1-9][0-9]{0,11})$'`;
-const BLOCK_IDS = 1024;
 
 /**
  * Deletes the rows whose records a complete version no longer has, by the ids that were seen in it: unchanged rows keep their `updated_at`,
@@ -34,7 +32,7 @@ export function purge(client: PostgresClient, { version, dataType, records, shar
     const seen = Number(rows[0]?.seen ?? 0);
     if (records === 0) return { kept: "the version is said to have no records of this type" };
     if (seen !== records) return { kept: `${seen} different ids were seen, and the version is said to have ${records} records` };
-    await client.query(`CREATE TEMP TABLE deadwax_vanished ON COMMIT DROP AS ${vanished(dataType)}`, [version, dataType]);
+    await client.query(`CREATE TEMP TABLE deadwax_vanished ON COMMIT DROP AS ${vanished(dataType)}`, [version]);
     const { rows: counts } = await client.query<{ gone: string; total: string }>(
       `SELECT (SELECT count(*) FROM deadwax_vanished) AS gone, (SELECT count(*) FROM ${dataType}) AS total`,
     );
@@ -49,10 +47,7 @@ export function purge(client: PostgresClient, { version, dataType, records, shar
   });
 }
 
-/** The rows that the version does not have. Bit 0 of a block is its lowest id, as `seen.ts` writes them. */
+/** The rows that the version does not have. */
 function vanished(dataType: DataType): string {
-  return `SELECT data_id FROM ${dataType} AS stored WHERE NOT CASE WHEN ${IS_NUMBER}
-    THEN EXISTS (SELECT FROM deadwax_seen AS seen WHERE seen.version = $1 AND seen.data_type = $2
-      AND seen.block = stored.data_id::bigint / ${BLOCK_IDS} AND get_bit(seen.bits, (stored.data_id::bigint % ${BLOCK_IDS})::integer) = 1)
-    ELSE EXISTS (SELECT FROM deadwax_seen_other AS other WHERE other.version = $1 AND other.data_type = $2 AND other.id = stored.data_id) END`;
+  return `SELECT data_id FROM ${dataType} AS stored WHERE NOT ${wasSeen("stored.data_id", dataType, "= $1")}`;
 }

@@ -18,6 +18,31 @@ const MARK_OTHER = `INSERT INTO deadwax_seen_other (version, data_type, id)
 const FORGET = `DELETE FROM deadwax_seen WHERE version = $1 AND data_type = $2`;
 const FORGET_OTHER = `DELETE FROM deadwax_seen_other WHERE version = $1 AND data_type = $2`;
 
+/** Ids of the bitmaps, in SQL: what is a number the canonical way. A longer one is among the others. */
+const IS_NUMBER = "~ '^(0|[1-9][0-9]{0,11})$'";
+
+/** Whether an id was seen, in SQL; `id` and what `where` compares `seen.version` with are expressions. Bit 0 of a block is its lowest id, as {@link markSeen} writes them. */
+export function wasSeen(id: string, dataType: DataType, where: string): string {
+  return `CASE WHEN ${id} ${IS_NUMBER}
+    THEN EXISTS (SELECT FROM deadwax_seen AS seen WHERE seen.version ${where} AND seen.data_type = '${dataType}'
+      AND seen.block = ${id}::bigint / ${BLOCK_IDS} AND get_bit(seen.bits, (${id}::bigint % ${BLOCK_IDS})::integer) = 1)
+    ELSE EXISTS (SELECT FROM deadwax_seen_other AS seen WHERE seen.version ${where} AND seen.data_type = '${dataType}' AND seen.id = ${id}) END`;
+}
+
+/** Versions whose ids are remembered: a tombstone that is later than so many cannot be told from the return of its record any more. */
+const VERSIONS_MAX = 6;
+const FORGET_OLD = "DELETE FROM deadwax_seen WHERE data_type = $1 AND version <> '' AND version < $2";
+const FORGET_OLD_OTHER = "DELETE FROM deadwax_seen_other WHERE data_type = $1 AND version <> '' AND version < $2";
+const OLDEST = `SELECT min(version) AS version FROM (SELECT DISTINCT version FROM deadwax_seen
+  WHERE data_type = $1 ORDER BY version DESC LIMIT ${VERSIONS_MAX}) AS newest`;
+
+/** Forgets what was seen of any but the newest versions: in incremental runs no extraction_complete ever does. */
+export async function forgetOldSeen(client: PostgresClient, dataType: DataType): Promise<void> {
+  const { rows } = await client.query<{ version: string | null }>(OLDEST, [dataType]);
+  const oldest = rows[0]?.version ?? "";
+  for (const statement of [FORGET_OLD, FORGET_OLD_OTHER]) await client.query(statement, [dataType, oldest]);
+}
+
 /** Ids of bodies, as the addon gives them. */
 export interface SeenIds {
   /** Array literal of all ids. */

@@ -1,9 +1,15 @@
 import type { DataType } from "../model.ts";
 
-const ID = /^(\d{8})\/([a-z]+)\/\d+$/;
+const ID = /^(\d{8})\/([a-z]+)\/\d+(?:\/deleted)?$/;
+const FILE = /^discogs_(\d{8})_/;
 
-/** The version that a message of ours belongs to, `20260801/artists/7`; null where its id is somebody else's. */
+/** The version that a message of ours belongs to, `20260801/artists/7`, or `20260801/artists/7/deleted` for a tombstone; null where its id is somebody else's. */
 export function versionOf(messageId: string | null, dataType: DataType): string | null {
   const [, version, type] = ID.exec(messageId ?? "") ?? [];
   return type === dataType ? (version ?? null) : null;
+}
+
+/** The version of a dump, by its published name; null where it has another one. */
+export function versionOfFile(file: string | null): string | null {
+  return FILE.exec(file ?? "")?.[1] ?? null;
 }

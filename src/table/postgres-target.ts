@@ -12,8 +12,9 @@ import { type Portion, PortionBuilder } from "../postgres/portion.ts";
 import { purge } from "../postgres/purge.ts";
 import { forgetSeen } from "../postgres/seen.ts";
 import { Session, type SessionEvents } from "../postgres/session.ts";
+import { endRecords } from "../postgres/tombstones.ts";
 import type { ConsumerEvents } from "../telemetry/consumer-events.ts";
-import { versionOf } from "./message-id.ts";
+import { versionOf, versionOfFile } from "./message-id.ts";
 
 const RUN_BYTES = 4;
 /** Of records whose messages do not say which version they belong to. */
@@ -70,8 +71,14 @@ export class PostgresTarget implements BatchTarget, AsyncDisposable {
     }
   }
 
-  /** Builds the indexes that are missing: a table that was empty is loaded without them. */
-  async fileComplete(dataType: DataType, _message: FileComplete, signal: AbortSignal): Promise<void> {
+  /** Deletes what tombstones that came too early mean, and builds the indexes that are missing: a table that was empty is loaded without them. */
+  async fileComplete(dataType: DataType, { file }: FileComplete, signal: AbortSignal): Promise<void> {
+    const version = versionOfFile(file);
+    if (version !== null) {
+      const what = `tombstones of ${dataType} cannot be applied`;
+      const deleted = await passing(this.#table(dataType).session.run(what, (client) => endRecords(client, dataType, version), signal));
+      this.#events.buried(dataType, { ...deleted, waiting: 0 });
+    }
     const heard: IndexEvents = {
       building: (name) => this.#events.told(`Building the index ${name}`),
       built: (name, seconds) => this.#events.told(`Built the index ${name} in ${seconds.toFixed(1)} s`),
@@ -98,7 +105,7 @@ export class PostgresTarget implements BatchTarget, AsyncDisposable {
   }
 
   async #store(dataType: DataType, portion: Portion, about: PortionFacts, signal: AbortSignal): Promise<void> {
-    const loaded = await passing(this.#table(dataType).loader.commit(portion, about, signal));
+    const loaded = await passing(this.#table(dataType).loader.commit(portion, { ...about, besideTombstones: true }, signal));
     this.#events.stored(dataType, loaded);
     if (loaded.replaced > 0) {
       this.#events.warned(`${dataType}: in ${loaded.replaced} documents NUL or half a surrogate pair became U+FFFD: jsonb cannot hold them`);
@@ -132,8 +139,8 @@ async function passing<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-/** What a connection tells goes to the log; that records cannot be stored is told by who waits for it. */
-function sessionEvents(dataType: DataType, events: ConsumerEvents): SessionEvents {
+/** What a connection for `dataType`, or something else, tells goes to the log; that records cannot be stored is told by who waits for it. */
+export function sessionEvents(dataType: string, events: ConsumerEvents): SessionEvents {
   return {
     connected: () => events.told(`Connected to PostgreSQL for ${dataType}`),
     lost: (reason) => events.warned(`Lost the connection to PostgreSQL for ${dataType}: ${reason}`),

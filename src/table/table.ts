@@ -1,15 +1,22 @@
 import type { TableConfig } from "../config/table.ts";
 import type { ConsumerBoard } from "../consume/board.ts";
+import { type ChangesEvents, consumeChanges } from "../consume/changes-reader.ts";
 import { consume, type Ending } from "../consume/consumer.ts";
 import { pause } from "../consume/pause.ts";
+import { DATA_TYPES } from "../model.ts";
 import { failureKind } from "../postgres/failures.ts";
 import { type MigrateEvents, migrate } from "../postgres/migrate.ts";
+import { changesKeyOf } from "../rabbitmq/topology.ts";
+import type { ConsumerEvents } from "../telemetry/consumer-events.ts";
 import type { Telemetry } from "../telemetry.ts";
 import { PostgresTarget } from "./postgres-target.ts";
+import { TombstoneTarget } from "./tombstone-target.ts";
 
 /** Waits before a database that does not answer yet is asked again. */
 const WAIT_MS_MIN = 1_000;
 const WAIT_MS_MAX = 30_000;
+const CONSUMER = "tableinator";
+const CHANGES = { keys: DATA_TYPES.map(changesKeyOf), prefetch: 1_000, batchSize: 500 };
 
 /** What the process lends the table writer: `stopping` asks to end after what is under way, `signal` breaks off. */
 export interface TableContext extends Ending {
@@ -29,7 +36,30 @@ export async function writeTables(config: TableConfig, context: TableContext): P
   if (!(await reached(target, config, context, ended))) return;
   board.targetReached();
   const { broker, contract, batchSize, flushIntervalMs } = config;
-  await consume({ config: broker, contract, consumer: "tableinator", batchSize, flushIntervalMs }, target, telemetry.consumer, { stopping, signal });
+  const failed = new AbortController();
+  const ending = { stopping: AbortSignal.any([stopping, failed.signal]), signal };
+  await using tombstones = new TombstoneTarget(config.postgres, telemetry.consumer, AbortSignal.any([ended, failed.signal]));
+  const works = [
+    consume({ config: broker, contract, consumer: CONSUMER, batchSize, flushIntervalMs }, target, telemetry.consumer, ending),
+    consumeChanges({ config: broker, contract, service: CONSUMER, ...CHANGES }, tombstones, changesEvents(telemetry.consumer), ending),
+  ];
+  try {
+    await Promise.all(works);
+  } finally {
+    failed.abort();
+    await Promise.allSettled(works);
+  }
+}
+
+/** What is told of changes; of the broker itself the connection for records tells. */
+function changesEvents(events: ConsumerEvents): ChangesEvents {
+  return {
+    ...{ lost() {}, reconnecting() {}, connected() {}, blocked() {}, unblocked() {} },
+    changesSubscribed: (queue) => events.changesSubscribed(queue),
+    changesUnsubscribed: (reason) => events.changesUnsubscribed(reason),
+    changeDeadLettered: (letter) => events.changeDeadLettered(letter),
+    changeDeadLetterDelayed: (reason, waitMs) => events.changeDeadLetterDelayed(reason, waitMs),
+  };
 }
 
 /** Brings the tables up to date as upstream's writer does when it starts; indexes are built once a file is complete. */

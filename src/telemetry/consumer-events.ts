@@ -3,7 +3,7 @@ import { DATA_TYPES, type DataType } from "../model.ts";
 import { Activity } from "./activity.ts";
 import { type Clock, onSchedule } from "./clock.ts";
 import { formatCount } from "./format.ts";
-import type { LabelValue } from "./metric-names.ts";
+import { LABELS, type LabelValue } from "./metric-names.ts";
 import type { Metrics } from "./metrics.ts";
 import { logMomentMs } from "./progress.ts";
 
@@ -40,6 +40,7 @@ export class ConsumerEvents {
   readonly #activity: Activity;
   readonly #types = new Map<DataType, Standing>(DATA_TYPES.map((type) => [type, emptyStanding()]));
   #isConnected = false;
+  #areChangesSubscribed: boolean | null = null;
   #reported = 0;
   #idleToldAt = Number.NEGATIVE_INFINITY;
   #stopReports: (() => void)[] = [];
@@ -174,6 +175,46 @@ export class ConsumerEvents {
   purged(dataType: DataType, rows: number, version: string): void {
     this.#metrics?.count("rowsPurged", { type: dataType }, rows);
     this.#log.info({ dataType, rows, version }, `🧹 ${formatCount(rows)} rows of ${dataType} deleted that version ${version} no longer has`);
+  }
+
+  /** Tombstones were dealt with. */
+  buried(dataType: DataType, rows: Readonly<Record<LabelValue<"burial">, number>>): void {
+    for (const burial of LABELS.burial) this.#metrics?.count("tombstones", { type: dataType, burial }, rows[burial]);
+    const { deleted, kept, absent, waiting } = rows;
+    if (deleted + kept + absent + waiting === 0) return;
+    const rest = `${formatCount(kept)} kept since they have a later record, ${formatCount(absent)} not there, ${formatCount(waiting)} remembered`;
+    this.#log.info({ dataType, ...rows }, `🧹 ${formatCount(deleted)} rows of ${dataType} deleted whose records are gone (${rest})`);
+  }
+
+  buryDelayed(dataType: DataType, reason: string, waitMs: number): void {
+    this.#metrics?.count("targetFailures", { type: dataType });
+    this.#log.warn({ dataType, waitMs }, `⏸️ Tombstones of ${dataType} cannot be applied: ${reason}; trying again in ${waitMs / 1000} s`);
+  }
+
+  /** Null: changes are not consumed at all. */
+  get areChangesSubscribed(): boolean | null {
+    return this.#areChangesSubscribed;
+  }
+
+  changesSubscribed(queue: string): void {
+    this.#areChangesSubscribed = true;
+    this.#metrics?.set("changesSubscribed", {}, 1);
+    this.#log.info({ queue }, `📬 Consuming ${queue}`);
+  }
+
+  changesUnsubscribed(reason: string): void {
+    this.#areChangesSubscribed = false;
+    this.#metrics?.set("changesSubscribed", {}, 0);
+    this.#log.warn({ reason }, `🔌 No more changes: ${reason}`);
+  }
+
+  changeDeadLettered({ messageId, reason, queue }: { readonly messageId: string | null; readonly reason: string; readonly queue: string }): void {
+    this.#metrics?.count("changesDeadLettered", {});
+    this.#log.error({ messageId, queue }, `🗑️ Change ${messageId ?? "without id"} goes to the dead letters of ${queue}: ${reason}`);
+  }
+
+  changeDeadLetterDelayed(reason: string, waitMs: number): void {
+    this.#log.warn({ waitMs }, `🔄 A change cannot be given to the dead letters: ${reason}; trying again in ${waitMs / 1000} s`);
   }
 
   fileComplete(dataType: DataType, { file, totalProcessed }: { readonly file: string | null; readonly totalProcessed: number | null }): void {

@@ -65,13 +65,13 @@ describe.each(POSTGRES_VERSIONS)("deadwax migrate on PostgreSQL %s", (version) =
     await expect.poll(() => database.query(stuck), { timeout: 30_000 }).toHaveLength(1);
     first.child.kill("SIGKILL");
     await first.ended;
-    expect(await applied(database)).toBe(known.length - 1);
+    expect(await applied(database)).toBe(known.findIndex(({ sql }) => sql.includes("CREATE TABLE deadwax_positions")));
     await expect.poll(() => database.query(ours), { timeout: 30_000 }).toEqual([]);
     await other.query("ROLLBACK");
     const second = new Migrating([database.url]);
     expect(await second.ended).toBe(0);
     expect(second.output).toMatch(/^✅ 0003_bookkeeping applied\n/);
-    expect(second.output).toContain(`at migration ${known.length}; 1 applied, 18 indexes built\n`);
+    expect(second.output).toContain(`at migration ${known.length}; 2 applied, 18 indexes built\n`);
     expect(await rowsOf(database)).toEqual(before);
   });
 

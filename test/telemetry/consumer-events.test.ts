@@ -103,6 +103,9 @@ describe("what is counted", () => {
     consumer.committed("artists", 4, 0.01);
     consumer.stored("artists", { inserted: 1, updated: 1, unchanged: 2 });
     consumer.purged("artists", 3, "20260801");
+    consumer.buried("artists", { deleted: 5, kept: 1, absent: 2, waiting: 0 });
+    consumer.changesSubscribed("q");
+    consumer.changeDeadLettered({ messageId: "m", reason: "why", queue: "q" });
     consumer.deadLettered("artists", { messageId: "m", reason: "why", queue: "q" });
     consumer.targetUnavailable("artists", new Error("gone\nfor now"), 1000);
     consumer.reconnecting("gone", 1, 200);
@@ -111,6 +114,10 @@ describe("what is counted", () => {
     const value = (name: string) => shown.get(`deadwax_${name}{type="artists"}`);
     expect(["messages_received_total", "messages_redelivered_total", "commits_total", "records_committed_total"].map(value)).toEqual([5, 1, 1, 4]);
     expect(["rows_purged_total", "dead_letters_total", "target_failures_total", "queue_messages"].map(value)).toEqual([3, 1, 1, 9]);
+    expect(
+      (["deleted", "kept", "absent", "waiting"] as const).map((burial) => shown.get(`deadwax_tombstones_total{type="artists",burial="${burial}"}`)),
+    ).toEqual([5, 1, 2, 0]);
+    expect([consumer.areChangesSubscribed, shown.get("deadwax_changes_subscribed"), shown.get("deadwax_changes_dead_letters_total")]).toEqual([true, 1, 1]);
     for (const [fate, count] of [
       ["inserted", 1],
       ["updated", 1],
@@ -135,7 +142,9 @@ describe("what is counted", () => {
 it("every message is an emoji of the key, one blank, and text on one line", () => {
   const { consumer } = telemetry;
   const called = new Set<string>();
-  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(consumer)).filter((name) => !["constructor", "of", "isConnected"].includes(name));
+  const names = Object.getOwnPropertyNames(Object.getPrototypeOf(consumer)).filter(
+    (name) => !["constructor", "of", "isConnected", "areChangesSubscribed"].includes(name),
+  );
   for (const name of names) {
     const work = (consumer as unknown as Record<string, (...args: unknown[]) => void>)[name]?.bind(consumer);
     Object.defineProperty(consumer, name, {
@@ -163,6 +172,12 @@ it("every message is an emoji of the key, one blank, and text on one line", () =
   consumer.targetAvailable(null);
   consumer.stored("artists", { inserted: 1, updated: 0, unchanged: 0 });
   consumer.purged("artists", 1, "20260801");
+  consumer.buried("artists", { deleted: 1, kept: 1, absent: 0, waiting: 2 });
+  consumer.buryDelayed("artists", "why", 1000);
+  consumer.changesSubscribed("queue");
+  consumer.changesUnsubscribed("why");
+  consumer.changeDeadLettered({ messageId: null, reason: "why", queue: "q" });
+  consumer.changeDeadLetterDelayed("why", 1000);
   consumer.waiting("artists", 1);
   consumer.told("text");
   consumer.warned("text");
