@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { basename } from "node:path";
 import { Command, CommanderError, Option } from "commander";
+import { runChanges } from "./commands/changes.ts";
 import { runCheck } from "./commands/check.ts";
 import type { CommandContext, Stop, StopSignal } from "./commands/context.ts";
 import { runDemo } from "./commands/demo.ts";
@@ -17,6 +18,8 @@ import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts"
 import { runTable } from "./commands/table.ts";
 import { runValidate, type ValidateFlags } from "./commands/validate.ts";
 import { productVersion, runVersion } from "./commands/version.ts";
+import type { ChangesFlags } from "./config/changes.ts";
+import { CHANGES_OPTIONS } from "./config/changes-options.ts";
 import { LOOK_OPTIONS, PLACE_OPTIONS, RESEND_OPTIONS } from "./config/look-options.ts";
 import { flagOf, type OptionTable, type Option as Setting, variablesOf } from "./config/option.ts";
 import { OPTIONS } from "./config/options.ts";
@@ -100,6 +103,9 @@ function buildProgram(finish: (code: number) => void): Command {
   withOptions(program.command("table"), TABLE_OPTIONS)
     .description("bring the messages of the broker into PostgreSQL, and stay up; also what runs under the name of upstream's tableinator")
     .action(async (flags: Typed<TableFlags>) => finish(await runTable(expand(flags), context)));
+  withOptions(program.command("changes"), CHANGES_OPTIONS)
+    .description("print the changes that an incremental run tells of, or append them to a file, and stay up")
+    .action(async (flags: Typed<ChangesFlags>) => finish(await runChanges(expand(flags), context)));
   withOptions(program.command("check"), SERVE_OPTIONS)
     .description("tell whether the service could work: disk, broker, source; creates nothing")
     .action(async (flags: Typed<ServeFlags>) => finish(await runCheck(expand(flags), context)));
@@ -201,7 +207,7 @@ function notesOf(key: string, option: Setting): string[] {
 }
 
 /** Writes the abbreviations out. */
-function expand<F extends Flags | ServeFlags | TableFlags>({ quiet, verbose, ...flags }: Typed<F>): Omit<Typed<F>, "quiet" | "verbose"> {
+function expand<F extends Flags | ServeFlags | TableFlags | ChangesFlags>({ quiet, verbose, ...flags }: Typed<F>): Omit<Typed<F>, "quiet" | "verbose"> {
   if (quiet === true) return { ...flags, logLevel: "warn" };
   return verbose === true ? { ...flags, logLevel: "debug" } : flags;
 }

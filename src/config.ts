@@ -1,3 +1,5 @@
+import { type ChangesConfig, type ChangesFlags, composeChangesConfig } from "./config/changes.ts";
+import { CHANGES_OPTIONS } from "./config/changes-options.ts";
 import { sinksWithChanges } from "./config/notification-options.ts";
 import { flagOf, variableNames } from "./config/option.ts";
 import { envOf, OPTIONS, type OptionKey, type Values } from "./config/options.ts";
@@ -51,6 +53,11 @@ export function resolveTableConfig({ flags, env = process.env }: { readonly flag
   return composeTableConfig(flags, env, unknownVariables(env));
 }
 
+/** Resolves every setting of the reader of changes, or fails once with all that is wrong. */
+export function resolveChangesConfig({ flags, env = process.env }: { readonly flags: ChangesFlags; readonly env?: NodeJS.ProcessEnv }): ChangesConfig {
+  return composeChangesConfig(flags, env, unknownVariables(env));
+}
+
 /** What was typed behind `deadwax migrate`. */
 export type MigrateFlags = Pick<Flags, "output"> & { readonly dryRun?: boolean; readonly indexes?: boolean };
 
@@ -90,7 +97,7 @@ function resolve({ files = [], flags, env = process.env }: RawConfig): { config:
 
 /** Variables of ours that no command knows: a service and an extract may share an environment. */
 function unknownVariables(env: NodeJS.ProcessEnv): string[] {
-  const known = new Set([OPTIONS, SERVE_OPTIONS, TABLE_OPTIONS].flatMap(variableNames));
+  const known = new Set([OPTIONS, SERVE_OPTIONS, TABLE_OPTIONS, CHANGES_OPTIONS].flatMap(variableNames));
   const unknown = Object.keys(env).filter((name) => name.startsWith("DEADWAX_") && !known.has(name));
   return unknown.map((name) => `${name}: there is no such variable`);
 }

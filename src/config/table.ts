@@ -2,8 +2,8 @@ import { DumpError } from "../errors.ts";
 import type { Contract } from "../model.ts";
 import { type PostgresConfig, parsePostgresUrl } from "../postgres/config.ts";
 import { parseAmqpUrl, type RabbitConfig } from "../rabbitmq/config.ts";
-import { isBrokerUrl, withParameters } from "./broker-url.ts";
-import { chooseBroker, chooseContract, Fault } from "./contract.ts";
+import { consumerBrokerUrl } from "./consumer-broker.ts";
+import { chooseContract, Fault } from "./contract.ts";
 import { TABLE_ACCEPTED_AND_IGNORED } from "./ignored.ts";
 import { logFileOf } from "./log-file.ts";
 import type { ValuesOf } from "./option.ts";
@@ -41,7 +41,7 @@ export function composeTableConfig(flags: TableFlags, env: NodeJS.ProcessEnv, un
   const resolved = resolveTable(TABLE_OPTIONS, { flags, env });
   const contract = chooseContract(resolved);
   const isSound = resolved.problems.length === 0;
-  const broker = contract === null || contract instanceof Fault || !isSound ? null : brokerUrlOf(resolved, contract.value);
+  const broker = contract === null || contract instanceof Fault || !isSound ? null : consumerBrokerUrl(resolved, contract.value);
   const missing = missingPostgres(resolved);
   const faults = [contract, broker].filter((part) => part instanceof Fault).map(({ text }) => text);
   const problems = [...resolved.problems, ...[...unknown, ...faults, ...(missing === null ? [] : [missing])].map((text) => ({ text, isUsage: false }))];
@@ -57,19 +57,6 @@ export function composeTableConfig(flags: TableFlags, env: NodeJS.ProcessEnv, un
     batchSize: values.postgresBatchMode ? values.postgresBatchSize : 1,
     flushIntervalMs: values.postgresBatchFlushInterval * 1000,
     warnings: ignoredWarnings(TABLE_ACCEPTED_AND_IGNORED, env, [], [broker]),
-  });
-}
-
-/** The broker's URL with what the other settings say about it. */
-function brokerUrlOf(resolved: Resolved<TableTable>, contract: Contract): string | Fault {
-  const { values, names } = resolved;
-  const broker = chooseBroker(resolved, contract);
-  if (broker === null || !isBrokerUrl(broker.url)) return new Fault("no broker is named: set AMQP_CONNECTION");
-  if (values.caFile !== null && !/^amqps:/i.test(broker.url)) return new Fault(`${names.caFile}: the broker is spoken to without TLS; make its URL amqps://`);
-  return withParameters(broker.url, {
-    exchange: contract === "topic" || values.exchangePrefix === TABLE_OPTIONS.exchangePrefix.fallback ? null : values.exchangePrefix,
-    queue_type: contract === "topic" ? values.queueType : null,
-    cacertfile: values.caFile,
   });
 }
 

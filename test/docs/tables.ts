@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { EVOLVE_OPTIONS } from "../../src/commands/evolve.ts";
 import { EXIT_CODES } from "../../src/commands/exit-codes.ts";
 import { GENERATE_OPTIONS } from "../../src/commands/generate.ts";
+import { CHANGES_OPTIONS } from "../../src/config/changes-options.ts";
 import { ACCEPTED_AND_IGNORED, type Ignored, TABLE_ACCEPTED_AND_IGNORED } from "../../src/config/ignored.ts";
 import { LOOK_OPTIONS, RESEND_OPTIONS } from "../../src/config/look-options.ts";
 import { fileVariable, flagOf, type OptionTable, variablesOf } from "../../src/config/option.ts";
@@ -23,6 +24,7 @@ export const TABLES: Readonly<Record<string, () => string>> = {
   "settings file": settingsFile,
   ignored: () => ignored(ACCEPTED_AND_IGNORED),
   table: () => optionsOf(tableOptions()),
+  changes: () => optionsOf(CHANGES_OPTIONS),
   "ignored by table": () => ignored(TABLE_ACCEPTED_AND_IGNORED),
   "metrics of table": () => metricsTable(CONSUMER_METRICS),
   generate,
