@@ -59,8 +59,8 @@ it("names every command there is", () => {
   for (const name of names) expect(readme).toMatch(new RegExp(`deadwax (state )?${name}\\b|state show\\|check\\|reset`));
 });
 
-it("shows the documented example as it stands in docs/examples", () => {
-  const example = readFileSync(`${ROOT}docs/examples/count-genres.mjs`, "utf8");
+it.each(["count-genres", "print-changes"])("shows the documented example %s as it stands in docs/examples", (name) => {
+  const example = readFileSync(`${ROOT}docs/examples/${name}.mjs`, "utf8");
   expect(readFileSync(PATH, "utf8")).toContain(`\`\`\`js\n${example}\`\`\``);
 });
 
