@@ -151,6 +151,7 @@ export class Telemetry implements Disposable {
 
   runStarted(run: {
     version: string;
+    mode: string;
     contract: string;
     sink: string;
     threads: number;
@@ -159,10 +160,11 @@ export class Telemetry implements Disposable {
     this.#forgetRun();
     this[Symbol.dispose]();
     for (const { name, dataType, size } of run.files) this.#files.set(name, emptyTotals(name, dataType, size));
-    const { version, contract, sink, threads } = run;
+    const { version, mode, contract, sink, threads } = run;
+    const form = mode === "normal" ? contract : `${contract}, ${mode}`;
     this.#log.info(
-      { version, contract, sink, threads },
-      `🚀 Extracting version ${version} (${contract}) into ${sink} with ${threads} ${threads === 1 ? "thread" : "threads"}`,
+      { version, mode, contract, sink, threads },
+      `🚀 Extracting version ${version} (${form}) into ${sink} with ${threads} ${threads === 1 ? "thread" : "threads"}`,
     );
     const report = () => this.#log.info(progressMessage(this.#view()));
     const draw = () => this.#screen.drawBar(renderBar(this.#view(), this.#screen.columns));

@@ -7,7 +7,8 @@ import { CONTRACTS, type Contract, DATA_TYPES, type DataType } from "../model.ts
 export const POINTER_VERSION = 1;
 /**
  * Version of what a body's hash is made of. It is raised with every change of the canonical JSON, so that records which only look different to a
- * new release are not taken for updated.
+ * new release are not taken for updated. (Whoever raises it: the index then knows new hashes of records that are stored downstream with the old
+ * ones, and a tombstone goes by the hash. It has to carry both.)
  */
 export const HASH_VERSION = 1;
 

@@ -38,11 +38,11 @@ export async function extract(request: ExtractRequest, context: ExtractContext):
 export async function extractLocked(request: ExtractRequest, { stopping, signal, telemetry }: ExtractContext): Promise<ExtractReport> {
   const { version, contract, stateRoot, threads, chunkBytes } = request;
   await using sink = openSinks(request.sinkUrls, (name) => telemetry.sinkEvents.of(name));
-  telemetry.runStarted({ version, contract, sink: sink.name, threads, files: request.inputs });
+  const mode = request.incremental === null ? "normal" : "incremental";
+  telemetry.runStarted({ version, mode, contract, sink: sink.name, threads, files: request.inputs });
   let ending: "complete" | "incomplete" | "stopped" | "failed" = "failed";
   try {
     await sink.check(signal);
-    const mode = request.incremental === null ? "normal" : "incremental";
     const key = { mode, sink: sink.name, contract, rulesDigest: request.rules?.digest ?? null } as const;
     const store = stateRoot === null ? null : await StateStore.open(stateRoot, version, key, { onWarning: (text) => telemetry.warned(text) });
     // Files are named by version and type, so that two contracts in one folder would overwrite each other.

@@ -9,7 +9,7 @@ import { Telemetry } from "../../src/telemetry.ts";
 import { FakeClock } from "../telemetry/fake-clock.ts";
 import { ask } from "./support/serve.ts";
 
-const run = { version: "20260801", contract: "fanout", sink: "amqp://rabbit", threads: 2, files: [{ name: "f", dataType: null, size: 1000 }] };
+const run = { version: "20260801", mode: "normal", contract: "fanout", sink: "amqp://rabbit", threads: 2, files: [{ name: "f", dataType: null, size: 1000 }] };
 const batch = { dataType: "artists", read: 5, written: 5, empty: 0, unknownIds: 0, rejects: [], xmlBytes: 500, compressedBytes: 250 } as const;
 const gone = "no answer from rabbit:5672";
 

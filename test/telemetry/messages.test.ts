@@ -16,7 +16,7 @@ type Events = Record<string, (...args: never[]) => unknown>;
 function tellAll(telemetry: Telemetry, clock: FakeClock, sinkEvents = telemetry.sinkEvents.of("amqp://h")): void {
   const { siteEvents, service, server } = telemetry;
   for (const version of ["20260801"]) telemetry.versionsPassedOver([version]);
-  telemetry.runStarted({ version: "20260801", contract: "topic", sink: "file:out", threads: 1, files: [file, { ...file, name: "g" }] });
+  telemetry.runStarted({ version: "20260801", mode: "normal", contract: "topic", sink: "file:out", threads: 1, files: [file, { ...file, name: "g" }] });
   telemetry.verifyStarted("f", "a full pass");
   telemetry.verifyProgressed("f", 10);
   clock.advance(11_000); // progress of verification

@@ -8,7 +8,7 @@ import { samples } from "./samples.ts";
 
 const reject = { offset: 77, id: null, kind: "end-tag-mismatch", message: "at byte 80", raw: "<artist>" };
 const file = { name: "f", dataType: null, size: 1000 };
-const run = { version: "20260801", contract: "topic", sink: "file:out", threads: 2, files: [file] };
+const run = { version: "20260801", mode: "normal", contract: "topic", sink: "file:out", threads: 2, files: [file] };
 const batch = {
   dataType: "artists",
   read: 5,

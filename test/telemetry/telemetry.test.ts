@@ -3,7 +3,7 @@ import { DumpError } from "../../src/errors.ts";
 import { silentTelemetry, Telemetry, type TelemetryOptions, type WrittenBatch } from "../../src/telemetry.ts";
 import { FakeClock } from "./fake-clock.ts";
 
-const run = { version: "20260801", contract: "topic", sink: "file:out", threads: 2, files: [{ name: "f", dataType: null, size: 1000 }] };
+const run = { version: "20260801", mode: "normal", contract: "topic", sink: "file:out", threads: 2, files: [{ name: "f", dataType: null, size: 1000 }] };
 const reject = { offset: 77, id: null, kind: "end-tag-mismatch", message: "at byte 80", raw: "<artist>" };
 const batch: WrittenBatch = { dataType: "artists", read: 3, written: 1, empty: 1, unknownIds: 1, rejects: [reject], xmlBytes: 500, compressedBytes: 100 };
 
