@@ -60,7 +60,14 @@ describe("what Prometheus reads", () => {
     const scrape = async () => (await ask(served.port, "/metrics", { headers: { accept: "text/plain" } })).body;
     const texts = [await scrape()];
     telemetry.service.started({ version: "0.2.0", contract: "fanout", threads: 2 });
-    telemetry.runStarted({ version: "20260801", mode: "normal", contract: "fanout", sink: "null:", threads: 2, files: [{ name: "f", dataType: "labels", size: 10 }] });
+    telemetry.runStarted({
+      version: "20260801",
+      mode: "normal",
+      contract: "fanout",
+      sink: "null:",
+      threads: 2,
+      files: [{ name: "f", dataType: "labels", size: 10 }],
+    });
     const counts = { dataType: "labels", read: 5, written: 5, empty: 0, unknownIds: 0, rejects: [], xmlBytes: 500, compressedBytes: 7 } as const;
     telemetry.batchWritten("f", counts);
     telemetry.sinkEvents.of("amqp://h").connected();
