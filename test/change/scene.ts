@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { readRulesFile } from "../../dist/config/rules-file.js";
 import { type Flags, resolveExtractConfig } from "../../dist/config.js";
@@ -66,6 +66,13 @@ export class Scene implements AsyncDisposable {
     const all = { artists: 0, labels: 0, masters: 0, releases: 0, ...sizes };
     const out = join(folder.path, "months");
     await generate({ ...all, seed, out, version: A, form: "2026", threads: 2 });
+    return new Scene(folder.path, types, folder);
+  }
+
+  /** Without any month yet. */
+  static async empty(types: readonly DataType[]): Promise<Scene> {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder.path, "months"));
     return new Scene(folder.path, types, folder);
   }
 
