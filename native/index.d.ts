@@ -330,6 +330,18 @@ export function indexEntries(handle: number, from: number, max: number): IndexEn
 /** The entries of one id: none, one, or several where a run was superseded. */
 export function findEntries(handle: number, id: string): IndexEntries;
 
+export interface IndexDifferences extends Omit<IndexEntries, "next"> {
+  /** Of each entry: 0 the old index has it, 1 the new one. All entries of an id come together, those of the old index first. */
+  readonly sides: Uint8Array;
+  /** Where to go on in either; null at the end. */
+  readonly next: { readonly old: number; readonly new: number } | null;
+}
+/**
+ * What two indexes have of ids about which they differ, null being one without entries: about `max` ids from a place on (at first
+ * `{ old: 0, new: 0 }`), in the order of their keys. Runs on a thread of its own.
+ */
+export function diffIndexes(older: number | null, newer: number | null, from: { readonly old: number; readonly new: number }, max: number): Promise<IndexDifferences>;
+
 export interface LedgerOptions {
   /** Left out: in memory only, for a dry run. */
   readonly path?: string;

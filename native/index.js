@@ -23,6 +23,7 @@ export const {
   closeIndex,
   verifyIndex,
   indexEntries,
+  diffIndexes,
   findEntries,
   openLedger,
   ledgerCounts,

@@ -6,6 +6,7 @@ import { envOf, OPTIONS, type OptionKey, type Values } from "./config/options.ts
 import { missingPostgres, postgresUrl } from "./config/postgres.ts";
 import { POSTGRES_OPTIONS } from "./config/postgres-options.ts";
 import { type FlagsOf, type Origin, resolveTable } from "./config/resolve.ts";
+import { Secret } from "./config/secrets.ts";
 import { composeServeConfig, type ServeConfig, type ServeFlags } from "./config/serve.ts";
 import { SERVE_OPTIONS } from "./config/serve-options.ts";
 import { sinksFault } from "./config/sink-urls.ts";
@@ -26,6 +27,10 @@ export interface RawConfig {
 
 /** Resolved, checked and frozen settings. */
 export interface Config extends Values {
+  /** Folder of the state; null: none was named. */
+  readonly state: string | null;
+  /** Database of the state; null: the folder has it all. */
+  readonly stateUrl: Secret | null;
   /** Dumps to extract; empty: take them from `root`. The only entry `-` is standard input. */
   readonly files: readonly string[];
   readonly origins: Readonly<Record<keyof Values, Origin>>;
@@ -92,7 +97,20 @@ function resolve({ files = [], flags, env = process.env }: RawConfig): { config:
   const sink = problems.length === 0 ? sinksWithChanges(values.sink, values) : values.sink;
   const together = problems.length === 0 ? sinksFault(sink) : null;
   const texts = [...problems.map(({ text }) => text), ...(together === null ? [] : [together])];
-  return { config: { ...values, sink, root, files, origins }, problems: [...unknownVariables(env), ...texts] };
+  const { state, stateUrl, fault } = splitState(values.state);
+  const faults = [...texts, ...(fault === null ? [] : [fault])];
+  return { config: { ...values, state, stateUrl, sink, root, files, origins }, problems: [...unknownVariables(env), ...faults] };
+}
+
+/** A folder, or the URL of a database. */
+function splitState(given: string | null): { state: string | null; stateUrl: Secret | null; fault: string | null } {
+  if (given === null || !/^postgres(ql)?:/i.test(given)) return { state: given, stateUrl: null, fault: null };
+  try {
+    parsePostgresUrl(given, "state");
+    return { state: null, stateUrl: Secret.url(given), fault: null };
+  } catch (error) {
+    return { state: null, stateUrl: null, fault: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** Variables of ours that no command knows: a service and an extract may share an environment. */
@@ -102,7 +120,7 @@ function unknownVariables(env: NodeJS.ProcessEnv): string[] {
   return unknown.map((name) => `${name}: there is no such variable`);
 }
 
-function inputProblems({ files, root, type, contract, dataQualityRules, verify, mode, dryRun, limit, origins }: Config): string[] {
+function inputProblems({ files, root, type, contract, dataQualityRules, verify, mode, dryRun, limit, stateUrl, origins }: Config): string[] {
   const problems: string[] = [];
   const stdin = files.includes("-");
   if (files.length === 0 && root === null) problems.push("nothing to extract: name dump files, - for standard input, or --root DIR");
@@ -112,6 +130,7 @@ function inputProblems({ files, root, type, contract, dataQualityRules, verify, 
   if (dataQualityRules !== null && contract === "topic")
     problems.push(`${named("dataQualityRules", origins)}: only for the fanout contract; give --contract fanout, or no rules`);
   problems.push(...incrementalProblems({ mode, dryRun, limit, verify, origins }, stdin));
+  if (mode === "normal" && stateUrl !== null) problems.push(`${named("state", origins)}: a database only with --mode incremental; give a folder`);
   if (files.length > 1 && type !== null) problems.push("--type: only for one file; several are told apart by their names");
   return problems;
 }

@@ -19,6 +19,7 @@ export const ERROR_CODES = {
   STATE_LOCKED: { exit: 6, meaning: "another process works on the same root" },
   STATE_TOO_NEW: { exit: 6, meaning: "the state was written by a newer deadwax" },
   STATE_UNWRITABLE: { exit: 6, meaning: "the state marker cannot be written" },
+  STATE_UNAVAILABLE: { exit: 6, meaning: "the database of the state cannot be reached or used" },
   INDEX_CORRUPT: { exit: 6, meaning: "a record index, or the ledger of a run, is damaged; `deadwax state repair` rebuilds it" },
   INDEX_UNREADABLE: { exit: 6, meaning: "a record index or a ledger cannot be read" },
   INDEX_UNWRITABLE: { exit: 6, meaning: "a record index or a ledger cannot be written" },

@@ -10,6 +10,7 @@ use napi_derive::napi;
 use crate::binding::{Table, guarded, held, keep, lock, thrown};
 use crate::fault::Fault;
 use crate::index::build::Builder;
+use crate::index::diff::{Difference, Places, differences};
 use crate::index::file::BLOCK_RECORDS;
 use crate::index::sort::RUN_RECORDS;
 use crate::index::{Entry, Index, key_of};
@@ -146,6 +147,78 @@ pub fn find_entries(handle: u32, id: String) -> Result<IndexEntries> {
         IndexEntries::new(&index, &entries, None)
     };
     guarded(find).map_err(thrown)
+}
+
+#[napi(object)]
+pub struct IndexPlaces {
+    pub old: f64,
+    pub new: f64,
+}
+
+#[napi(object)]
+pub struct IndexDifferences {
+    pub ids: Vec<Either<String, Null>>,
+    pub sides: Uint8Array,
+    pub raws: BigUint64Array,
+    pub hashes: Uint8Array,
+    pub flags: Uint8Array,
+    pub next: Either<IndexPlaces, Null>,
+}
+
+/// Entries with their ids and sides, and where to go on.
+#[derive(Default)]
+pub struct Sides {
+    entries: Vec<(Option<String>, u8, Entry)>,
+    next: Option<Places>,
+}
+
+impl Sides {
+    fn add(&mut self, index: Option<&Arc<Index>>, side: u8, entries: &[Entry]) -> std::result::Result<(), Fault> {
+        let Some(index) = index else { return Ok(()) };
+        for &entry in entries {
+            self.entries.push((index.id_of(entry.key)?, side, entry));
+        }
+        Ok(())
+    }
+}
+
+impl Task for Working<Sides> {
+    type Output = Sides;
+    type JsValue = IndexDifferences;
+
+    fn compute(&mut self) -> Result<Sides> {
+        self.run()
+    }
+
+    fn resolve(&mut self, _env: Env, Sides { entries, next }: Sides) -> Result<IndexDifferences> {
+        Ok(IndexDifferences {
+            sides: entries.iter().map(|(_, side, _)| *side).collect::<Vec<_>>().into(),
+            raws: entries.iter().map(|(_, _, entry)| entry.raw).collect::<Vec<_>>().into(),
+            hashes: entries.iter().flat_map(|(_, _, entry)| entry.hash).collect::<Vec<_>>().into(),
+            flags: entries.iter().map(|(_, _, entry)| entry.flags).collect::<Vec<_>>().into(),
+            ids: entries.into_iter().map(|(id, _, _)| id.map_or(Either::B(Null), Either::A)).collect(),
+            next: next.map_or(Either::B(Null), |Places { old, new }| Either::A(IndexPlaces { old: old as f64, new: new as f64 })),
+        })
+    }
+}
+
+#[napi]
+pub fn diff_indexes(older: Either<u32, Null>, newer: Either<u32, Null>, from: IndexPlaces, max: u32) -> Result<AsyncTask<Working<Sides>>> {
+    let held = |handle: Either<u32, Null>| match handle {
+        Either::A(handle) => index_of(handle).map(Some),
+        Either::B(_) => Ok(None),
+    };
+    let (old, new) = (held(older)?, held(newer)?);
+    Ok(Working::on(move || {
+        let from = Places { old: from.old as u64, new: from.new as u64 };
+        let (found, next) = differences(old.as_ref(), new.as_ref(), from, max as usize)?;
+        let mut sides = Sides { next, ..Sides::default() };
+        for Difference { old: was, new: is, .. } in found {
+            sides.add(old.as_ref(), 0, &was)?;
+            sides.add(new.as_ref(), 1, &is)?;
+        }
+        Ok(sides)
+    }))
 }
 
 #[napi]

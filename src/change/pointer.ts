@@ -1,6 +1,6 @@
 /** `CURRENT.json`: which generation of each data type's index is the last good one. One file for all, so that they move together. */
 import { z } from "zod";
-import { checksumOf } from "../canonical.ts";
+import { canonicalJson, checksumOf } from "../canonical.ts";
 import { CONTRACTS, type Contract, DATA_TYPES, type DataType } from "../model.ts";
 
 /** Version of the file's form. */
@@ -40,6 +40,11 @@ export interface FoundChanges {
 
 export const NO_CHANGES: FoundChanges = { created: 0, updated: 0, deleted: 0, unchanged: 0, repeated: 0 };
 
+/** What a generation's file says of itself. */
+export function generationMeta(dataType: DataType, contract: Contract, { version, run, rulesDigest, hashVersion }: Omit<Generation, "file">): string {
+  return canonicalJson({ dataType, version, contract, run, rulesDigest, hashVersion });
+}
+
 /** What downstream has: of which sink, in which contract. */
 export interface Pointer {
   readonly sink: string;
@@ -48,6 +53,7 @@ export interface Pointer {
 }
 
 const count = z.int().nonnegative();
+const found = z.strictObject({ created: count, updated: count, deleted: count, unchanged: count, repeated: count });
 const generation: z.ZodType<Generation> = z.strictObject({
   file: z.string().regex(/^[a-z]+\.\d+\.idx$/),
   number: count,
@@ -55,7 +61,7 @@ const generation: z.ZodType<Generation> = z.strictObject({
   run: z.uuid(),
   records: count,
   pending: count,
-  changes: z.strictObject({ created: count, updated: count, deleted: count, unchanged: count, repeated: count }),
+  changes: found,
   rulesDigest: z.string().nullable(),
   hashVersion: count,
 });
@@ -66,6 +72,11 @@ const stored = z.strictObject({
   types: z.partialRecord(z.enum(DATA_TYPES), generation),
   checksum: z.string(),
 });
+
+/** Changes as a database has kept them. */
+export function storedChanges(value: unknown): FoundChanges {
+  return found.catch(NO_CHANGES).parse(value);
+}
 
 /** The pointer as text, with a checksum over itself. */
 export function writePointer({ sink, contract, types }: Pointer): string {

@@ -1,9 +1,10 @@
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { xxh3_64 } from "../../native/index.js";
 import { replaceDurably, syncFolder } from "../durable.ts";
 import { DumpError, systemCode } from "../errors.ts";
 import type { Contract, DataType } from "../model.ts";
+import type { IndexStore, NextGenerations } from "./index-store.ts";
 import { type Generation, type Pointer, readPointer, writePointer } from "./pointer.ts";
 
 /** Name of the folder, in that of the state, that holds an index for every sink and contract. */
@@ -23,7 +24,7 @@ export interface IndexKey {
  * What downstream has, by data type: fingerprints of records by id. Files of it are never written twice; a run writes the next generation
  * beside, and the pointer moves last, for all data types at once. Its user holds the lock of the state folder.
  */
-export class RecordIndex {
+export class RecordIndex implements IndexStore {
   readonly folder: string;
   #pointer: Pointer;
 
@@ -32,9 +33,9 @@ export class RecordIndex {
     this.#pointer = pointer;
   }
 
-  /** Reads what is there; nothing is no fault, but what cannot be read is. Writes nothing. */
-  static async open(stateRoot: string, key: IndexKey): Promise<RecordIndex> {
-    const folder = join(stateRoot, INDEX_FOLDER, folderName(key));
+  /** Reads what is there; nothing is no fault, but what cannot be read is. Writes nothing. `cacheOf` is what else has the last word on it. */
+  static async open(stateRoot: string, key: IndexKey, cacheOf: string | null = null): Promise<RecordIndex> {
+    const folder = join(stateRoot, INDEX_FOLDER, cacheOf === null ? folderName(key) : `${folderName(key)}-${digitsOf(cacheOf)}`);
     const path = join(folder, POINTER_NAME);
     const text = await readFile(path, "utf8").catch((error: unknown) => {
       if (systemCode(error) === "ENOENT") return null;
@@ -48,7 +49,6 @@ export class RecordIndex {
     return new RecordIndex(folder, pointer);
   }
 
-  /** The last good generation of a data type; null before its first run has ended. */
   generation(dataType: DataType): Generation | null {
     return this.#pointer.types[dataType] ?? null;
   }
@@ -57,15 +57,28 @@ export class RecordIndex {
     return join(this.folder, file);
   }
 
-  /** Where the ledger of the run in progress is. */
   ledgerPath(dataType: DataType): string {
     return join(this.folder, `${dataType}.ledger`);
   }
 
-  /** Name and number of the generation to write next. */
   next(dataType: DataType): Pick<Generation, "file" | "number"> {
     const number = (this.generation(dataType)?.number ?? 0) + 1;
     return { file: `${dataType}.${number}.idx`, number };
+  }
+
+  /** The data type is as if it had never been processed; its files stay. */
+  async forget(dataType: DataType): Promise<void> {
+    await this.removeLedgers([dataType]);
+    const { [dataType]: _, ...types } = this.#pointer.types;
+    await this.makeFolder();
+    await replaceDurably(join(this.folder, POINTER_NAME), writePointer({ ...this.#pointer, types }));
+    this.#pointer = { ...this.#pointer, types };
+  }
+
+  /** The same in another folder, with links to the files; for who may write nothing in this one. */
+  async movedTo(folder: string): Promise<RecordIndex> {
+    for (const generation of Object.values(this.#pointer.types)) await symlink(this.pathOf(generation), join(folder, generation.file)).catch(() => {});
+    return new RecordIndex(folder, this.#pointer);
   }
 
   async makeFolder(): Promise<void> {
@@ -79,7 +92,7 @@ export class RecordIndex {
   }
 
   /** Makes generations that lie there the last good ones; then what they replace goes, but for the one before. */
-  async commit(types: Readonly<Partial<Record<DataType, Generation>>>): Promise<void> {
+  async commit(types: NextGenerations): Promise<void> {
     const path = join(this.folder, POINTER_NAME);
     const pointer = { ...this.#pointer, types: { ...this.#pointer.types, ...types } };
     try {
@@ -96,13 +109,24 @@ export class RecordIndex {
     }
   }
 
-  /** Removes the ledgers of runs that have come to their end. */
+  /** The ledger tells all that there is to know of a run. */
+  async begin(): Promise<void> {}
+  async delivering(): Promise<void> {}
+  async discard(): Promise<void> {}
+  async end(): Promise<void> {}
+
   async removeLedgers(dataTypes: readonly DataType[]): Promise<void> {
     for (const dataType of dataTypes) await rm(this.ledgerPath(dataType), { force: true });
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
 }
 
 /** `topic-1a2b3c4d`: a sink's name may hold anything. */
 function folderName({ sink, contract }: IndexKey): string {
-  return `${contract}-${xxh3_64(Buffer.from(sink)).toString(16).padStart(16, "0").slice(0, SINK_DIGITS)}`;
+  return `${contract}-${digitsOf(sink)}`;
+}
+
+function digitsOf(name: string): string {
+  return xxh3_64(Buffer.from(name)).toString(16).padStart(16, "0").slice(0, SINK_DIGITS);
 }

@@ -13,13 +13,16 @@ interface Detected {
 
 /**
  * Writes down what each piece holds, in file order, before anything of it is delivered: a piece with changes is handed on once the ledger
- * holds them for good, so that whatever a crash leaves half delivered is known to the run after it.
+ * holds them for good, so that whatever a crash leaves half delivered is known to the run after it. `delivering` hears of it before the first.
  */
-export async function* recorded<P extends Detected>(pieces: AsyncIterable<P>, ledger: Ledger, run: ChangeRun) {
+export async function* recorded<P extends Detected>(pieces: AsyncIterable<P>, ledger: Ledger, run: ChangeRun, delivering: () => Promise<void>) {
   for await (const piece of pieces) {
     try {
       if (piece.log !== null) ledger.append(piece.log);
-      if (piece.records > 0) await ledger.sync();
+      if (piece.records > 0) {
+        await ledger.sync();
+        await delivering();
+      }
     } catch (error) {
       piece.release();
       throw error;

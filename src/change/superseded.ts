@@ -3,9 +3,9 @@ import { stat } from "node:fs/promises";
 import { z } from "zod";
 import { canonicalJson } from "../canonical.ts";
 import { CONTRACTS, DATA_TYPES, type DataType } from "../model.ts";
+import type { IndexStore } from "./index-store.ts";
 import { Ledger, OpenIndex } from "./ledger.ts";
 import { NO_CHANGES } from "./pointer.ts";
-import type { RecordIndex } from "./record-index.ts";
 
 /** The version of a generation that holds only what runs which never ended may have delivered. It comes before all others. */
 export const NEVER_ENDED = "";
@@ -27,6 +27,11 @@ export type LedgerSubject = z.infer<typeof subject>;
 
 const header = z.strictObject({ run: z.uuid(), ...subject.shape });
 
+/** The same for who has other files of the same content. */
+export function subjectOf({ index: _, ...of }: LedgerSubject): string {
+  return canonicalJson(of);
+}
+
 /** The header of a ledger. */
 export function writeHeader(run: string, of: LedgerSubject): string {
   return canonicalJson({ run, ...of });
@@ -37,7 +42,7 @@ export function writeHeader(run: string, of: LedgerSubject): string {
  * it delivered comes again. What another one may have delivered becomes part of the index, as records that equal nothing: they are delivered
  * again if the dump has them, and deleted if it has not. `onFolded` hears of that.
  */
-export async function settleLedger(index: RecordIndex, of: LedgerSubject, onFolded: (text: string) => void): Promise<string | null> {
+export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolded: (text: string) => void): Promise<string | null> {
   const path = index.ledgerPath(of.dataType);
   if ((await stat(path).catch(() => null)) === null) return null;
   const generation = index.generation(of.dataType);
@@ -47,16 +52,19 @@ export async function settleLedger(index: RecordIndex, of: LedgerSubject, onFold
   if (generation?.run === run) return null; // all of it is in the index
   if (canonicalJson(was) === canonicalJson(of)) return run;
   const { created, updated, deletedUpTo } = ledger.counts;
-  if (created + updated === 0 && deletedUpTo === null) return null; // it has delivered nothing
+  if (created + updated === 0 && deletedUpTo === null) {
+    await index.discard(run); // it has delivered nothing
+    return null;
+  }
   await fold(index, of.dataType, ledger, opened, run);
   onFolded(`${of.dataType}: a run of version ${was.version} was never ended; the ${created + updated} records that it may have delivered are looked at anew`);
   return null;
 }
 
-async function fold(index: RecordIndex, dataType: DataType, ledger: Ledger, opened: OpenIndex | null, run: string): Promise<void> {
+async function fold(index: IndexStore, dataType: DataType, ledger: Ledger, opened: OpenIndex | null, run: string): Promise<void> {
   const base = index.generation(dataType);
   const next = index.next(dataType);
   const known = base ?? { version: NEVER_ENDED, pending: 0, changes: NO_CHANGES, rulesDigest: null, hashVersion: 0 };
   const { records } = await ledger.fold(opened, index.pathOf(next), canonicalJson({ dataType, folded: run }));
-  await index.commit({ [dataType]: { ...known, ...next, run, records } });
+  await index.commit({ [dataType]: { ...known, ...next, run, records } }, run);
 }

@@ -3,6 +3,8 @@ import type { Secret } from "../config/secrets.ts";
 import type { ServeConfig, ServeFlags } from "../config/serve.ts";
 import { resolveServeConfig } from "../config.ts";
 import { DumpError, type ErrorCode, systemCode } from "../errors.ts";
+import { checkState } from "../postgres/check-state.ts";
+import { parsePostgresUrl } from "../postgres/config.ts";
 import { openSink } from "../sink/index.ts";
 import type { CheckSource, CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
@@ -37,11 +39,15 @@ export async function runCheck(flags: ServeFlags, { stdout, stderr, checkSource 
 }
 
 function partsOf(config: ServeConfig, checkSource: CheckSource | null): Part[] {
-  const { root, sinkUrls, sourceUrl } = config;
+  const { root, sinkUrls, sourceUrl, stateUrl } = config;
   const parts: Part[] = [
     { name: "root", place: root, code: "STATE_UNWRITABLE", attempt: () => checkRoot(root) },
     ...sinkUrls.map((url): Part => ({ name: "sink", place: String(url), code: "SINK_UNAVAILABLE", attempt: (signal) => checkSink(url, signal) })),
   ];
+  if (stateUrl !== null) {
+    const attempt = (signal: AbortSignal) => checkState(parsePostgresUrl(stateUrl.reveal(), "state"), signal);
+    parts.push({ name: "state", place: String(stateUrl), code: "STATE_UNAVAILABLE", attempt });
+  }
   if (checkSource === null) return parts;
   return [...parts, { name: "source", place: sourceUrl, code: "SOURCE_UNAVAILABLE", attempt: (signal) => checkSource(config, signal) }];
 }

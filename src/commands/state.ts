@@ -1,8 +1,11 @@
+import type { Secret } from "../config/secrets.ts";
 import { type Flags, resolveConfig } from "../config.ts";
 import { DumpError } from "../errors.ts";
+import { parsePostgresUrl } from "../postgres/config.ts";
 import { keptName } from "../state/codec.ts";
 import { listMarkers, MarkerFile } from "../state/file.ts";
 import type { Marker, RunState } from "../state/marker.ts";
+import type { TextOutput } from "../telemetry/screen.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
@@ -18,15 +21,31 @@ export async function runStateShow(flags: Flags, { stdout }: CommandContext): Pr
   return EXIT_CODES.done.exit;
 }
 
-/** `deadwax state check`: whether every marker could be used; changes nothing. */
+/** `deadwax state check`: whether every marker, and the database of the state, could be used; changes nothing. */
 export async function runStateCheck(flags: Flags, { stdout }: CommandContext): Promise<number> {
-  const { root, json } = settingsOf(flags);
+  const { root, json, stateUrl } = settingsOf(flags);
+  if (stateUrl !== null) return await checkDatabase(stateUrl, json, stdout);
   const found = await readAll(root);
   for (const { version, path, fault } of found) {
     stdout.write(json ? `${JSON.stringify({ version, path, fault })}\n` : `${fault === null ? "✅" : "❌"} ${path}: ${fault ?? "sound"}\n`);
   }
   if (found.length === 0 && !json) stdout.write(`no state in ${root}\n`);
   return (found.every(({ fault }) => fault === null) ? EXIT_CODES.done : EXIT_CODES.state).exit;
+}
+
+async function checkDatabase(url: Secret, json: boolean, stdout: TextOutput): Promise<number> {
+  const { checkState } = await import("../postgres/check-state.ts");
+  const fault = await checkState(parsePostgresUrl(url.reveal(), "state")).then(
+    () => null,
+    (error: unknown) => {
+      if (error instanceof DumpError) return error;
+      throw error;
+    },
+  );
+  const database = parsePostgresUrl(url.reveal(), "state").name;
+  if (json) stdout.write(`${JSON.stringify({ database, fault: fault?.message ?? null })}\n`);
+  else stdout.write(fault === null ? `✅ ${database}: sound\n` : `❌ ${fault.message}\n`);
+  return (fault === null ? EXIT_CODES.done : EXIT_CODES.state).exit;
 }
 
 /** `deadwax state reset VERSION...`: the versions start afresh; their markers are kept beside. */
@@ -53,9 +72,9 @@ async function lock(root: string): Promise<AsyncDisposable> {
 }
 
 /** The folder of the state as `extract` finds it, for dumps that are named without a folder. */
-function settingsOf(flags: Flags): { root: string; json: boolean } {
-  const { state, root, output } = resolveConfig({ flags });
-  return { root: state ?? root ?? ".", json: output === "json" };
+function settingsOf(flags: Flags): { root: string; json: boolean; stateUrl: Secret | null } {
+  const { state, stateUrl, root, output } = resolveConfig({ flags });
+  return { root: state ?? root ?? ".", json: output === "json", stateUrl };
 }
 
 interface Found {

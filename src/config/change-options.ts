@@ -50,4 +50,11 @@ export const CHANGE_OPTIONS = {
     unit: "share",
     meaning: "incremental: updates beyond this share of the known records of a data type are warned of",
   },
+  changelogRuns: {
+    argument: "N",
+    schema: count(1, 1_000_000),
+    fallback: "12",
+    unit: "runs",
+    meaning: "incremental, state in PostgreSQL: runs of a data type of which data_changelog keeps the changes",
+  },
 } as const satisfies OptionTable;

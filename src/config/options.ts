@@ -65,12 +65,13 @@ export const OPTIONS = {
   },
   ...NOTIFICATION_OPTIONS,
   state: {
-    argument: "DIR",
+    argument: "DIR|URL",
     schema: text,
     fallback: null,
     fallbackText: "--root, else the folder of the file",
     unit: null,
-    meaning: "folder of the state marker",
+    secret: "url",
+    meaning: "folder of the state; incremental: or postgres://… of the database that keeps what was delivered",
   },
   force: {
     argument: null,

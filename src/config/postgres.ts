@@ -12,6 +12,11 @@ export function missingPostgres({ values, origins }: Resolved<PostgresTable>): s
   return missing.length === 0 ? null : `not set: ${missing.map(namesOf).join(", ")}`;
 }
 
+/** Whether any of what tells a database is set. */
+export function namesPostgres({ origins }: Resolved<PostgresTable>): boolean {
+  return REQUIRED.some((key) => origins[key] !== "default");
+}
+
 /** The URL of the database that sound settings tell, for `parsePostgresUrl`. */
 export function postgresUrl({ values }: Resolved<PostgresTable>): Secret {
   const { postgresHost: host, postgresPort: port, postgresUsername: user, postgresPassword: password, postgresDatabase: database } = values;

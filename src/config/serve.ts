@@ -4,6 +4,8 @@ import { chooseContract, chooseSinks, Fault } from "./contract.ts";
 import { ACCEPTED_AND_IGNORED } from "./ignored.ts";
 import { logFileOf } from "./log-file.ts";
 import type { ValuesOf } from "./option.ts";
+import { missingPostgres, namesPostgres, postgresUrl } from "./postgres.ts";
+import { POSTGRES_OPTIONS } from "./postgres-options.ts";
 import { type FlagsOf, type Origin, type Problem, type Resolved, resolveTable } from "./resolve.ts";
 import { hideSecrets, Secret } from "./secrets.ts";
 import { SERVE_KEYS, SERVE_OPTIONS, type ServeKey } from "./serve-options.ts";
@@ -48,6 +50,8 @@ export interface ServeConfig extends Readonly<Omit<ValuesOf<ServeTable>, Compose
   readonly contract: Contract;
   /** URLs for `openSinks`, with everything that the settings say about the sinks. */
   readonly sinkUrls: readonly Secret[];
+  /** Database of the state, in incremental mode; null: the root has it all. */
+  readonly stateUrl: Secret | null;
   /** What `POST /trigger` has to be authorised with; null: everybody may. */
   readonly triggerToken: Secret | null;
   readonly proxies: Proxies;
@@ -66,9 +70,11 @@ export function composeServeConfig(flags: ServeFlags, env: NodeJS.ProcessEnv, un
   const contract = chooseContract(resolved);
   // Its parts have to be sound before they can be put together.
   const sinks = contract === null || contract instanceof Fault || resolved.problems.length > 0 ? null : chooseSinks(resolved, contract.value);
-  const faults = [contract, sinks, rulesFault(resolved, contract)].filter((part) => part instanceof Fault).map(({ text }) => text);
+  const stateUrl = values.mode === "incremental" ? stateDatabase(env) : null;
+  const faults = [contract, sinks, stateUrl, rulesFault(resolved, contract)].filter((part) => part instanceof Fault).map(({ text }) => text);
   const problems = [...resolved.problems, ...[...unknown, ...file.problems, ...faults].map((text) => ({ text, isUsage: false }))];
-  if (problems.length > 0 || contract === null || contract instanceof Fault || sinks === null || sinks instanceof Fault) return fail(problems);
+  if (problems.length > 0 || contract === null || contract instanceof Fault || sinks === null || sinks instanceof Fault || stateUrl instanceof Fault)
+    return fail(problems);
   const settings = SERVE_KEYS.map((key): Setting => {
     if (key === "contract") return { key, value: contract.value, from: contract.origin, name: contract.name };
     if (key === "sink") return { key, value: sinks.value.map(hideSecrets).join(" "), from: sinks.origin, name: sinks.name };
@@ -79,6 +85,7 @@ export function composeServeConfig(flags: ServeFlags, env: NodeJS.ProcessEnv, un
     contract: contract.value,
     sinkUrls: sinks.value.map(Secret.url),
     logFile: values.logFile === null ? null : logFileOf(values.logFile, LOG_FILE_NAME),
+    stateUrl,
     triggerToken: values.triggerToken === null ? null : new Secret(values.triggerToken),
     proxies: { http: urlOrNull(values.httpProxy), https: urlOrNull(values.httpsProxy), no: values.noProxy },
     settings,
@@ -89,6 +96,18 @@ export function composeServeConfig(flags: ServeFlags, env: NodeJS.ProcessEnv, un
 function withoutComposed(values: ValuesOf<ServeTable>): Omit<ValuesOf<ServeTable>, Composed> {
   const composed: readonly string[] = COMPOSED;
   return Object.fromEntries(Object.entries(values).filter(([key]) => !composed.includes(key))) as unknown as Omit<ValuesOf<ServeTable>, Composed>;
+}
+
+/** The database that the variables of PostgreSQL name; null: they name none. */
+function stateDatabase(env: NodeJS.ProcessEnv): Secret | Fault | null {
+  const resolved = resolveTable(POSTGRES_OPTIONS, { flags: {}, env });
+  if (!namesPostgres(resolved)) return null;
+  const missing = missingPostgres(resolved);
+  const problems = [
+    ...resolved.problems.map(({ text }) => text),
+    ...(missing === null ? [] : [`${missing}; give them all, or none to keep the state in the root`]),
+  ];
+  return problems.length === 0 ? postgresUrl(resolved) : new Fault(problems.join("; "));
 }
 
 /** In incremental mode the size of a batch means something. */

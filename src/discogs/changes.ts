@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import type { IndexStore } from "../change/index-store.ts";
 import { Ledger, OpenIndex } from "../change/ledger.ts";
 import { type Generation, HASH_VERSION } from "../change/pointer.ts";
-import { RecordIndex } from "../change/record-index.ts";
+import { PostgresIndex } from "../change/postgres-index.ts";
+import { type IndexKey, RecordIndex } from "../change/record-index.ts";
 import { recorded } from "../change/recorded.ts";
-import { type LedgerSubject, NEVER_ENDED, settleLedger, writeHeader } from "../change/superseded.ts";
+import { type LedgerSubject, NEVER_ENDED, settleLedger, subjectOf, writeHeader } from "../change/superseded.ts";
 import { DumpError, type ErrorCode } from "../errors.ts";
 import type { ChangeRun, DataType, LedgerPosition } from "../model.ts";
 import type { ParsedPiece } from "../parse/piece-stream.ts";
@@ -19,6 +22,15 @@ const RESTARTS: readonly ErrorCode[] = ["LEDGER_MISMATCH", "INDEX_CORRUPT", "IND
 /** A dump whose data type is known before it is opened. */
 type TypedInput = Pick<InputFile, "name"> & { readonly dataType: DataType };
 
+/** What a data type's changes are held against and kept in. */
+interface TypeParts {
+  readonly generation: Generation | null;
+  readonly index: OpenIndex | null;
+  readonly ledger: Ledger;
+  readonly rulesDigest: string | null;
+  readonly delivering: () => Promise<void>;
+}
+
 /** One data type's changes on their way from the file to the next generation. */
 export class TypeChanges implements Disposable {
   readonly dataType: DataType;
@@ -27,14 +39,17 @@ export class TypeChanges implements Disposable {
   readonly index: OpenIndex | null;
   readonly ledger: Ledger;
   readonly generation: Generation | null;
+  /** Told before the first change is delivered. */
+  readonly delivering: () => Promise<void>;
   readonly #detect: NonNullable<PullRequest["detect"]>;
 
-  constructor({ name: file, dataType }: TypedInput, generation: Generation | null, index: OpenIndex | null, ledger: Ledger, rulesDigest: string | null) {
+  constructor({ name: file, dataType }: TypedInput, { generation, index, ledger, rulesDigest, delivering }: TypeParts) {
     this.dataType = dataType;
     this.file = file;
     this.generation = generation;
     this.index = index;
     this.ledger = ledger;
+    this.delivering = delivering;
     this.#detect = { ...(index === null ? {} : { index: index.handle }), trust: trustIn(generation, rulesDigest), publish: "changes" };
   }
 
@@ -45,7 +60,7 @@ export class TypeChanges implements Disposable {
 
   /** The pieces with their changes, each in the ledger before it is handed on. */
   record(pieces: AsyncIterable<ParsedPiece>): AsyncIterable<ParsedPiece> {
-    return recorded(pieces, this.ledger, this.ledger.run);
+    return recorded(pieces, this.ledger, this.ledger.run, this.delivering);
   }
 
   [Symbol.dispose](): void {
@@ -62,14 +77,14 @@ function trustIn(generation: Generation | null, rulesDigest: string | null): "ra
 }
 
 /** The changes of a version: what is known of each data type, and what this run finds. Disposing closes everything that is open. */
-export class VersionChanges implements Disposable {
-  readonly index: RecordIndex;
+export class VersionChanges implements Disposable, AsyncDisposable {
+  readonly index: IndexStore;
   readonly request: ExtractRequest;
   readonly options: IncrementalRequest;
   readonly #telemetry: Telemetry;
   readonly #open = new Map<DataType, TypeChanges>();
 
-  private constructor(index: RecordIndex, request: ExtractRequest, options: IncrementalRequest, telemetry: Telemetry) {
+  private constructor(index: IndexStore, request: ExtractRequest, options: IncrementalRequest, telemetry: Telemetry) {
     this.index = index;
     this.request = request;
     this.options = options;
@@ -78,16 +93,21 @@ export class VersionChanges implements Disposable {
 
   /** Reads what is known of the sink; null in normal mode. Throws SOURCE_OUTDATED where something later was delivered, unless forced. */
   static async open(request: ExtractRequest, telemetry: Telemetry): Promise<VersionChanges | null> {
-    const { incremental, contract, version, force, inputs } = request;
+    const { incremental, version, force, inputs } = request;
     if (incremental === null) return null;
-    const index = await RecordIndex.open(incremental.indexRoot, { sink: incremental.sinkName, contract });
-    if (!incremental.dryRun) await index.makeFolder();
-    for (const input of inputs) {
-      const { name, dataType } = typed(input);
-      const known = index.generation(dataType)?.version ?? version;
-      if (known <= version || force) continue;
-      const advice = "extract a later one, or with --force make this version what the sink has";
-      throw new DumpError("SOURCE_OUTDATED", `${name}: ${known} of ${dataType} was delivered already, and ${version} is older; ${advice}`);
+    const index = await openIndex(request, incremental, (text) => telemetry.warned(text));
+    try {
+      if (!incremental.dryRun) await index.makeFolder();
+      for (const input of inputs) {
+        const { name, dataType } = typed(input);
+        const known = index.generation(dataType)?.version ?? version;
+        if (known <= version || force) continue;
+        const advice = "extract a later one, or with --force make this version what the sink has";
+        throw new DumpError("SOURCE_OUTDATED", `${name}: ${known} of ${dataType} was delivered already, and ${version} is older; ${advice}`);
+      }
+    } catch (error) {
+      await index[Symbol.asyncDispose]();
+      throw error;
     }
     return new VersionChanges(index, request, incremental, telemetry);
   }
@@ -104,10 +124,10 @@ export class VersionChanges implements Disposable {
   }
 
   /** Whether a file that was read to its end is read for good: its changes are part of the index, or can be made it. */
-  isRead(input: InputFile, source: SourceState | null, position: LedgerPosition | null): boolean {
+  async isRead(input: InputFile, source: SourceState | null, position: LedgerPosition | null): Promise<boolean> {
     if (position === null) return false;
     const { dataType } = typed(input);
-    return this.isConcluded(dataType, position) || this.resume(typed(input), source, position);
+    return this.isConcluded(dataType, position) || (await this.resume(typed(input), source, position));
   }
 
   /** Data types whose changes are still to become part of the index. */
@@ -116,11 +136,14 @@ export class VersionChanges implements Disposable {
   }
 
   /** Goes on where a ledger was; false, where it is no longer what it was, so that the file starts afresh. */
-  resume(input: TypedInput, source: SourceState | null, position: LedgerPosition): boolean {
+  async resume(input: TypedInput, source: SourceState | null, position: LedgerPosition): Promise<boolean> {
     const { dataType } = input;
     if (this.#open.has(dataType)) return true;
+    const path = this.index.ledgerPath(dataType);
     try {
-      this.#begin(input, source, position.run, position.bytes);
+      // Before anybody is told that the run goes on.
+      if (!existsSync(path)) throw new DumpError("INDEX_UNREADABLE", `${path} is not there any more`);
+      await this.#begin(input, source, position.run, position.bytes);
       return true;
     } catch (error) {
       if (!(error instanceof DumpError) || !RESTARTS.includes(error.code)) throw error;
@@ -135,7 +158,7 @@ export class VersionChanges implements Disposable {
     this.#open.get(dataType)?.[Symbol.dispose]();
     this.#open.delete(dataType);
     const before = this.options.dryRun ? null : await settleLedger(this.index, this.#of(dataType, source), (text) => this.#telemetry.warned(text));
-    return this.#begin(input, source, before ?? randomUUID(), null);
+    return await this.#begin(input, source, before ?? randomUUID(), null);
   }
 
   /** What a run is of: another one of the very same finds the very same. */
@@ -145,15 +168,22 @@ export class VersionChanges implements Disposable {
     return { version, dataType, contract, rules: rules?.digest ?? null, hash: HASH_VERSION, index, source: bytesOf(source) };
   }
 
-  #begin(input: TypedInput, source: SourceState | null, runId: string, at: number | null): TypeChanges {
-    const { dataType } = input;
+  async #begin(input: TypedInput, source: SourceState | null, runId: string, at: number | null): Promise<TypeChanges> {
+    const { dataType, name } = input;
+    const of = this.#of(dataType, source);
+    const known = this.index.generation(dataType);
+    const run: ChangeRun = { id: runId, isBaseline: known === null || known.version === NEVER_ENDED };
+    const file = { name, sha256: source?.sha256 ?? null, bytes: source?.size ?? null };
+    if (!this.options.dryRun) {
+      await this.index.begin({ id: runId, dataType, version: of.version, subject: subjectOf(of), isBaseline: run.isBaseline, file });
+    }
     const generation = this.index.generation(dataType);
-    const run: ChangeRun = { id: runId, isBaseline: generation === null || generation.version === NEVER_ENDED };
-    const header = writeHeader(runId, this.#of(dataType, source));
     const index = generation === null ? null : new OpenIndex(this.index.pathOf(generation));
     try {
       const path = this.options.dryRun ? null : this.index.ledgerPath(dataType);
-      const changes = new TypeChanges(input, generation, index, Ledger.open({ path, index, run, header }, at), this.request.rules?.digest ?? null);
+      const ledger = Ledger.open({ path, index, run, header: writeHeader(runId, of) }, at);
+      const delivering = () => this.index.delivering(dataType);
+      const changes = new TypeChanges(input, { generation, index, ledger, rulesDigest: of.rules, delivering });
       this.#open.set(dataType, changes);
       return changes;
     } catch (error) {
@@ -166,6 +196,19 @@ export class VersionChanges implements Disposable {
     for (const changes of this.#open.values()) changes[Symbol.dispose]();
     this.#open.clear();
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+    await this.index[Symbol.asyncDispose]();
+  }
+}
+
+/** What is known of the sink, wherever that is kept. */
+async function openIndex({ contract, inputs }: ExtractRequest, { indexRoot, sinkName: sink, ...how }: IncrementalRequest, warn: (text: string) => void) {
+  const key: IndexKey = { sink, contract };
+  if (how.database === null) return await RecordIndex.open(indexRoot, key);
+  const dataTypes = inputs.map((input) => typed(input).dataType);
+  return await PostgresIndex.open({ config: how.database, indexRoot, key, dataTypes, dryRun: how.dryRun, runsKept: how.changelogRuns, warn });
 }
 
 /** What is known of a data type is needed before the root element is read. */

@@ -1,7 +1,6 @@
 import { fault } from "#fault";
-import { canonicalJson } from "../canonical.ts";
 import { holdBack, isUnusual } from "../change/brake.ts";
-import { type Generation, HASH_VERSION } from "../change/pointer.ts";
+import { type Generation, generationMeta, HASH_VERSION } from "../change/pointer.ts";
 import { tombstones } from "../change/tombstones.ts";
 import type { DataType } from "../model.ts";
 import type { SinkWriter, Target } from "../sink/sink.ts";
@@ -56,7 +55,8 @@ async function concludeType(changes: VersionChanges, found: TypeChanges, doubt: 
 }
 
 /** Sends a tombstone for each record that is gone. What is on its way stands in the ledger first, and what has arrived in the state marker. */
-async function sendTombstones({ ledger, dataType, file }: TypeChanges, { request, sink, store, signal }: RunContext): Promise<void> {
+async function sendTombstones(found: TypeChanges, { request, sink, store, signal }: RunContext): Promise<void> {
+  const { ledger, dataType, file } = found;
   const { version, contract } = request;
   const target: Target = { version, dataType, contract, stream: "deletions" };
   const of = { version, dataType, contract, run: ledger.run.id };
@@ -65,6 +65,7 @@ async function sendTombstones({ ledger, dataType, file }: TypeChanges, { request
   await using writer: SinkWriter = await sink.open(target, before?.sink ?? null, signal);
   ledger.deleting(before?.upTo ?? 0);
   await ledger.sync();
+  if (ledger.goneCount > 0) await found.delivering();
   for (let from: number | null = before?.upTo ?? 0; from !== null; ) {
     const gone = ledger.gone(from, TOMBSTONES_TOGETHER);
     if (gone.ids.length > 0) await writer.write(tombstones(gone, sent, of, new Date()), signal);
@@ -81,10 +82,10 @@ async function sendTombstones({ ledger, dataType, file }: TypeChanges, { request
 async function writeGeneration(changes: VersionChanges, found: TypeChanges, report: ChangeReport, { request }: RunContext): Promise<Generation> {
   const { index, ledger, dataType } = found;
   const { version, contract, rules } = request;
-  const next = changes.index.next(dataType);
-  const rulesDigest = rules?.digest ?? null;
-  const meta = canonicalJson({ dataType, version, contract, run: ledger.run.id, rulesDigest, hashVersion: HASH_VERSION });
-  const { records } = await ledger.merge({ index, out: changes.index.pathOf(next), meta, pending: report.pending > 0 ? "keep" : "drop" });
   const { pending, ...counts } = report;
-  return { ...next, version, run: ledger.run.id, records, pending, changes: counts, rulesDigest, hashVersion: HASH_VERSION };
+  const known = { version, run: ledger.run.id, pending, changes: counts, rulesDigest: rules?.digest ?? null, hashVersion: HASH_VERSION };
+  const next = { ...changes.index.next(dataType), ...known, records: 0 };
+  const meta = generationMeta(dataType, contract, next);
+  const { records } = await ledger.merge({ index, out: changes.index.pathOf(next), meta, pending: pending > 0 ? "keep" : "drop" });
+  return { ...next, records };
 }

@@ -178,7 +178,7 @@ async function resumePoint(
   const dataType = input.dataType ?? store.fileState(input.name)?.dataType ?? null;
   if (dataType === null) return fresh;
   const { ledger } = resume.checkpoint;
-  if (changes !== null && (ledger === null || !changes.resume(typed(input), source, ledger))) return fresh;
+  if (changes !== null && (ledger === null || !(await changes.resume(typed(input), source, ledger)))) return fresh;
   claim({ types }, dataType, input.name);
   const target = { version: request.version, dataType, contract: request.contract, stream: "records" } as const;
   const opened = await holdsCheckpoint(sink, target, logs, resume.checkpoint, signal);

@@ -51,11 +51,11 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
     if (rival !== null && !request.force) {
       throw new DumpError("CONFIG_INVALID", `${files} holds version ${version} in the ${rival} contract; choose another --sink, or replace it with --force`);
     }
-    using changes = await VersionChanges.open(request, telemetry);
+    await using changes = await VersionChanges.open(request, telemetry);
     using rules = compileRules(request.rules, contract);
     await using pool = new ParsePool({ threads, chunkBytes });
     const run: RunContext = { request, pool, sink, store, rules: rules?.handle ?? null, types: new OpenTypes(), changes, telemetry, stopping, signal };
-    const report = await runVersion(run);
+    const report = await runToEnd(run);
     ending = stopping.aborted ? "stopped" : report.complete || request.verify === "stream" ? "complete" : "incomplete";
     return report;
   } catch (error) {
@@ -66,7 +66,22 @@ export async function extractLocked(request: ExtractRequest, { stopping, signal,
   }
 }
 
+const STOPPED = "it was stopped; the next run goes on";
 const noLock: AsyncDisposable = { [Symbol.asyncDispose]: async () => {} };
+
+/** A run whose changes were not concluded says why. */
+async function runToEnd(run: RunContext): Promise<ExtractReport> {
+  const { changes, stopping } = run;
+  try {
+    const report = await runVersion(run);
+    await changes?.index.end("aborted", stopping.aborted ? STOPPED : "it ended before every file was read to its end");
+    return report;
+  } catch (error) {
+    const [how, reason] = stopping.aborted ? (["aborted", STOPPED] as const) : (["failed", error instanceof Error ? error.message : String(error)] as const);
+    await changes?.index.end(how, reason);
+    throw error;
+  }
+}
 
 async function runVersion(run: RunContext): Promise<ExtractReport> {
   const { request, store, telemetry, stopping } = run;
@@ -150,7 +165,7 @@ async function lostFiles({ request, sink, store, changes, telemetry }: RunContex
     const { name } = input;
     const state = store?.fileState(name);
     if (changes !== null) {
-      if (state?.status === "completed" && !changes.isRead(input, state.source, state.ledger)) lost.push(name);
+      if (state?.status === "completed" && !(await changes.isRead(input, state.source, state.ledger))) lost.push(name);
       continue;
     }
     // Without a digest it was another program that completed it, somewhere else.

@@ -3,6 +3,7 @@ import type { RulesFile } from "../config/rules-file.ts";
 import type { ServeConfig } from "../config/serve.ts";
 import type { Config } from "../config.ts";
 import { DumpError } from "../errors.ts";
+import { parsePostgresUrl } from "../postgres/config.ts";
 import { openSinks } from "../sink/index.ts";
 import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
 import type { ExtractLimits, ExtractRequest, IncrementalRequest } from "./request.ts";
@@ -63,11 +64,14 @@ export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs,
   };
 }
 
-type ChangeSettings = Pick<Config, "batchSize" | "maxDeletes" | "maxDeleteShare" | "allowDeletes" | "warnUpdateShare">;
+type ChangeSettings = Pick<Config, "batchSize" | "maxDeletes" | "maxDeleteShare" | "allowDeletes" | "warnUpdateShare" | "changelogRuns" | "stateUrl">;
 
 function toIncremental(config: ChangeSettings, indexRoot: string, sinkUrls: readonly string[], dryRun: boolean): IncrementalRequest {
   const { batchSize: batchRecords, maxDeletes: deletesMax, maxDeleteShare: deleteShareMax, allowDeletes, warnUpdateShare } = config;
-  return { indexRoot, sinkName: openSinks(sinkUrls).name, batchRecords, deletesMax, deleteShareMax, allowDeletes, warnUpdateShare, dryRun };
+  const { changelogRuns } = config;
+  const database = config.stateUrl === null ? null : parsePostgresUrl(config.stateUrl.reveal(), "state");
+  const where = { indexRoot, database, changelogRuns, sinkName: openSinks(sinkUrls).name };
+  return { ...where, batchRecords, deletesMax, deleteShareMax, allowDeletes, warnUpdateShare, dryRun };
 }
 
 type LimitSettings = Pick<

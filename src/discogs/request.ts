@@ -2,6 +2,7 @@ import type { BrakeLimits } from "../change/brake.ts";
 import type { FoundChanges } from "../change/pointer.ts";
 import type { RulesFile } from "../config/rules-file.ts";
 import type { Backend, Contract, DataType, VerifyMode } from "../model.ts";
+import type { PostgresConfig } from "../postgres/config.ts";
 import type { InputFile } from "../source/inputs.ts";
 
 /** What a hostile or broken dump may cost. */
@@ -28,6 +29,10 @@ export interface RulesRequest extends RulesFile {
 export interface IncrementalRequest extends BrakeLimits {
   /** Folder of the state, in which the record index is kept. */
   readonly indexRoot: string;
+  /** The database that has the last word on it; null: the folder has. */
+  readonly database: PostgresConfig | null;
+  /** Runs of which a database keeps the changelog. */
+  readonly changelogRuns: number;
   /** The sinks that it knows, by one name. */
   readonly sinkName: string;
   /** Changed records that a sink gets together. */

@@ -13,6 +13,8 @@ export const FAULT_POINTS = [
   "file-saved",
   "tombstones-synced",
   "generation-written",
+  "state-stored",
+  "state-committed",
   "index-moved",
   "version-announced",
 ] as const;

@@ -40,14 +40,14 @@ const MIB = 2 ** 20;
 /** PostgreSQL cuts longer names. */
 const NAME_BYTES_MAX = 63;
 
-/** Reads `postgres[ql]://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE[?SETTING=VALUE&…]`; throws CONFIG_INVALID, never with a part that may hold the password. */
-export function parsePostgresUrl(url: string): PostgresConfig {
+/** Reads `postgres[ql]://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE[?SETTING=VALUE&…]`; throws CONFIG_INVALID, never with a part that may hold the password. `use` says for what. */
+export function parsePostgresUrl(url: string, use: "sink" | "state" = "sink"): PostgresConfig {
   const parsed = URL.canParse(url) ? new URL(url) : null;
   // An unescaped / ? or # in the password makes the rest of it a path, a query or a fragment.
   const isSpilt = parsed === null || parsed.hash !== "" || parsed.pathname.includes("@") || parsed.search.includes("@");
   if (isSpilt || !/^postgres(ql)?:$/.test(parsed.protocol) || parsed.hostname === "") {
     const advice = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE and percent-encode what is special in user, password and database";
-    throw new DumpError("CONFIG_INVALID", `sink postgres: cannot be read; ${advice}`);
+    throw new DumpError("CONFIG_INVALID", `${use} postgres: cannot be read; ${advice}`);
   }
   const problems: string[] = [];
   const decode = (what: string, text: string) => {
@@ -88,6 +88,6 @@ export function parsePostgresUrl(url: string): PostgresConfig {
   };
   settings.refuseRest();
   if (config.sslRootCert !== null && config.sslMode !== "verify-full") problems.push("sslrootcert needs sslmode=verify-full");
-  if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `sink ${config.name}: ${problems.join("; ")}`);
+  if (problems.length > 0) throw new DumpError("CONFIG_INVALID", `${use} ${config.name}: ${problems.join("; ")}`);
   return config;
 }

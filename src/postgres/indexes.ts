@@ -54,13 +54,18 @@ export async function buildIndexes(client: PostgresClient, schema: string, dataT
 
 /** The indexes that a table lacks; one that is not valid is no index. */
 export async function missingIndexes(client: PostgresClient, schema: string, dataType: DataType): Promise<Index[]> {
+  const there = await validIndexes(client, schema, dataType);
+  return (await readIndexes(dataType)).filter(({ name }) => !there.includes(name));
+}
+
+/** The names of a table's indexes, but for those that are not valid. */
+export async function validIndexes(client: PostgresClient, schema: string, table: string): Promise<string[]> {
   const { rows } = await client.query<{ relname: string }>(
     `SELECT relname FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
      WHERE indisvalid AND indrelid = to_regclass($1)`,
-    [`${quoteName(schema)}.${quoteName(dataType)}`],
+    [`${quoteName(schema)}.${quoteName(table)}`],
   );
-  const there = rows.map(({ relname }) => relname);
-  return (await readIndexes(dataType)).filter(({ name }) => !there.includes(name));
+  return rows.map(({ relname }) => relname);
 }
 
 /** Whether a table has none of its indexes: then no first load has come to its end yet. */

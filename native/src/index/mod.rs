@@ -8,6 +8,7 @@
 //! frame → log         what one piece of a dump was against the index; frames on disk
 //! marks → ledger      all frames of a run: what was seen, what came twice; deletions: what is gone
 //! changes → sort → merge   index and ledger to the next index
+//! diff                what two generations say differently
 //! ```
 //!
 //! An index file never changes: the next generation is a new file. Files are read, not mapped, so that a disk that fails is a fault, not a
@@ -18,6 +19,7 @@ pub mod build;
 pub mod changes;
 pub mod cursor;
 pub mod deletions;
+pub mod diff;
 pub mod file;
 pub mod frame;
 pub mod key;
