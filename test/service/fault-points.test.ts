@@ -32,9 +32,8 @@ afterAll(async () => {
   await broker[Symbol.asyncDispose]();
 });
 
-/** Those of PostgreSQL's sink are struck in test/system/postgres.test.ts. */
-/** Those of tables and of incremental mode are struck elsewhere. */
-const OF_RABBITMQ = FAULT_POINTS.filter((point) => !/^(portion|tombstones|generation|index)-/.test(point));
+/** Those of PostgreSQL's sink are struck in test/system/postgres.test.ts, those of incremental mode in test/change/kills.test.ts. */
+const OF_RABBITMQ = FAULT_POINTS.filter((point) => !/^(portion|tombstones|generation|index|state)-/.test(point));
 
 describe.each(OF_RABBITMQ)("at %s", (point) => {
   test.each(["kill", "throw"])("%s: the next start brings everything to its end", { timeout: timeoutMs(120_000, 600_000) }, async (action) => {
