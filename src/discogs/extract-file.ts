@@ -100,7 +100,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
         return openDestination(sink, { version: request.version, dataType, contract: request.contract, stream: "records" }, logs, null, signal);
       },
       onAccepted: (accepted) => {
-        sent += accepted.written > 0 ? 1 : 0;
+        sent += Math.ceil(accepted.written / (request.incremental?.batchRecords ?? Math.max(accepted.written, 1)));
         telemetry.batchWritten(name, accepted, logs.rejects !== null);
       },
       assertSame: () => assertVerified(name, source, pieces),
