@@ -60,7 +60,7 @@ try {
 
 /** The Rust tests with many cases, and every fuzz target for a minute. */
 function fuzz() {
-  const args = ["test", "--release", "--locked", "--manifest-path", join(ROOT, "native/Cargo.toml"), "--", "--nocapture"];
+  const args = ["test", "--release", "--locked", "--no-fail-fast", "--manifest-path", join(ROOT, "native/Cargo.toml"), "--", "--nocapture"];
   const env = { ...environment, DEADWAX_SEED: String(seed), DEADWAX_CASES: String(RUST_CASES), DEADWAX_FUZZ_SECONDS: String(FUZZ_SECONDS) };
   const { stdout, stderr } = spawnSync("cargo", args, { cwd: ROOT, encoding: "utf8", env, maxBuffer: OUTPUT_BYTES_MAX });
   const sum = (word) => [...stdout.matchAll(new RegExp(`(\\d+) ${word}`, "g"))].reduce((total, [, n]) => total + Number(n), 0);
