@@ -1,7 +1,9 @@
 /** Ledgers that were left behind: what is to become of them before a file is begun afresh. */
+import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { z } from "zod";
 import { canonicalJson } from "../canonical.ts";
+import { DumpError } from "../errors.ts";
 import { CONTRACTS, DATA_TYPES, type DataType } from "../model.ts";
 import type { IndexStore } from "./index-store.ts";
 import { Ledger, OpenIndex } from "./ledger.ts";
@@ -47,18 +49,51 @@ export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolde
   if ((await stat(path).catch(() => null)) === null) return null;
   const generation = index.generation(of.dataType);
   using opened = generation === null ? null : new OpenIndex(index.pathOf(generation));
-  using ledger = Ledger.reopen(path, opened);
-  const { run, ...was } = header.parse(JSON.parse(ledger.counts.header));
+  using ledger = reopened(path, opened);
+  if (ledger === null) {
+    if (!isOfLastRun(index, of.dataType))
+      onFolded(`${of.dataType}: what an interrupted run has found is of another record index, and is not looked at any more`);
+    return null;
+  }
+  if (ledger.counts.header === "") return null; // killed before it held anything, and so before anything was delivered
+  const { run, ...was } = readHeader(ledger);
   if (generation?.run === run) return null; // all of it is in the index
   if (canonicalJson(was) === canonicalJson(of)) return run;
-  const { created, updated, deletedUpTo } = ledger.counts;
-  if (created + updated === 0 && deletedUpTo === null) {
-    await index.discard(run); // it has delivered nothing
+  const { created, updated, corrected, deletedUpTo } = ledger.counts;
+  // What came as it was behind something else was delivered as something else: that it counts as unchanged says nothing.
+  const hasDelivered = created + updated > 0 || corrected || ledger.corrections().length > 0 || deletedUpTo !== null;
+  if (!hasDelivered) {
+    await index.discard(run);
     return null;
   }
   await fold(index, of.dataType, ledger, opened, run);
   onFolded(`${of.dataType}: a run of version ${was.version} was never ended; the ${created + updated} records that it may have delivered are looked at anew`);
   return null;
+}
+
+/** Null: the ledger is of another index. */
+function reopened(path: string, index: OpenIndex | null): Ledger | null {
+  try {
+    return Ledger.reopen(path, index);
+  } catch (error) {
+    if (error instanceof DumpError && error.code === "LEDGER_MISMATCH") return null;
+    throw error;
+  }
+}
+
+/** Whether the ledger is what the last good generation was made of: the run was killed behind the pointer's move, before it could remove it. */
+function isOfLastRun(index: IndexStore, dataType: DataType): boolean {
+  const last = index.generation(dataType);
+  if (last === null) return false;
+  const before = last.number === 1 ? null : index.pathOf({ file: `${dataType}.${last.number - 1}.idx` });
+  if (before !== null && !existsSync(before)) return false;
+  using opened = before === null ? null : new OpenIndex(before);
+  using ledger = reopened(index.ledgerPath(dataType), opened);
+  return ledger !== null && readHeader(ledger).run === last.run;
+}
+
+function readHeader(ledger: Ledger) {
+  return header.parse(JSON.parse(ledger.counts.header));
 }
 
 async function fold(index: IndexStore, dataType: DataType, ledger: Ledger, opened: OpenIndex | null, run: string): Promise<void> {

@@ -1,0 +1,100 @@
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { DATA_TYPES, type DataType } from "../../src/model.ts";
+import { deadwax } from "../system/support/deadwax.ts";
+import { dumpPath } from "../system/support/dumps.ts";
+import { seeded } from "../system/support/random.ts";
+import { expectSame, runAndExpect } from "./expect-changes.ts";
+import { type Records, replay } from "./oracle.ts";
+import { A, B, C, Scene } from "./scene.ts";
+
+const FLAGS = { allowDeletes: true };
+
+const random = seeded("left-behind");
+let scene: Scene;
+beforeAll(async () => {
+  scene = await Scene.create({ labels: 200, artists: 200 }, random.seed);
+  await scene.next(B, "created=5,updated=5%,deleted=3", { seed: random.seed });
+  await scene.next(C, "created=5,updated=5%,deleted=3,returned=2", { seed: random.seed, returnedFrom: scene.place() });
+});
+afterAll(() => scene[Symbol.asyncDispose]());
+
+/** The folder of the one index of a place. */
+async function indexFolder(name: string): Promise<string> {
+  const folder = join(scene.place(name), "state", ".deadwax_index");
+  return join(folder, (await readdir(folder))[0] ?? "");
+}
+
+/** Delivers a version by a process that is killed at a durable step. */
+async function killedAt(point: string, name: string, version: string, from = scene.place()): Promise<void> {
+  const place = ["--sink", `file:${join(scene.place(name), "out")}`, "--state", join(scene.place(name), "state")];
+  const files = scene.types.map((type) => dumpPath(from, type, version));
+  const options = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `${point} kill 1` } };
+  const ended = await deadwax(["extract", ...files, ...place, "--mode", "incremental", "--allow-deletes"], options);
+  expect(ended.signal, ended.stderr).toBe("SIGKILL");
+}
+
+test("a ledger that was made and holds nothing is begun again", async () => {
+  const before = new Map<DataType, Records>();
+  await runAndExpect(scene, "empty-ledger", { version: A, flags: FLAGS }, before);
+  const folder = await indexFolder("empty-ledger");
+  for (const type of DATA_TYPES) await writeFile(join(folder, `${type}.ledger`), "");
+  await runAndExpect(scene, "empty-ledger", { version: B, flags: FLAGS }, before);
+});
+
+test.each([
+  ["its first", A, B],
+  ["a later", B, C],
+])("a run that was killed behind %s move of the pointer does not stand in the way of the next month", async (what, killed, next) => {
+  const name = `moved-${what}`;
+  const before = new Map<DataType, Records>();
+  if (killed === B) await runAndExpect(scene, name, { version: A, flags: FLAGS }, before);
+  await killedAt("index-moved", name, killed);
+  const left = (await readdir(await indexFolder(name))).filter((file) => file.endsWith(".ledger"));
+  expect(left).toHaveLength(scene.types.length);
+  for (const type of scene.types) before.set(type, (await scene.full(type, killed)).last);
+  await runAndExpect(scene, name, { version: next, flags: FLAGS }, before);
+});
+
+test("deletions that were told by a run which was never ended are taken back by other bytes", async () => {
+  const name = "told";
+  await scene.run(name, { version: A, flags: FLAGS });
+  await killedAt("tombstones-synced", name, B);
+  const told = await scene.lines(name, `${B}/artists.deleted.ndjson.partial`);
+  expect(told).toHaveLength(3);
+  const heard = { records: await scene.lines(name, `${B}/artists.ndjson`), deleted: told };
+  const before = (await scene.full("artists", A)).last;
+  // The month is published anew: nothing of it is gone.
+  const from = scene.place("anew");
+  await scene.next(B, "updated=2%", { seed: random.seed + 1, out: from });
+  // What was read to its end is only read again by force.
+  await scene.run(name, { version: B, types: ["artists"], from, flags: { ...FLAGS, force: true } });
+  const after = (await scene.full("artists", B, { from })).last;
+  const stream = await scene.stream(name, "artists", B);
+  expectSame("those who heard both", replay(replay(before, heard), stream), after);
+  expectSame("those who heard the second", replay(before, stream), after);
+});
+
+test("what a broken off run has delivered beside what is as it was comes again, though nothing counts as changed", async () => {
+  const [name, types] = ["twice", ["labels" as const]];
+  const broken = scene.place("dumps-twice");
+  const same = scene.place("dumps-same");
+  for (const folder of [broken, same]) await mkdir(folder);
+  const dump = await readFile(dumpPath(scene.place(), "labels", A));
+  await writeFile(dumpPath(same, "labels", B), dump);
+  const xml = gunzipSync(dump).toString();
+  const [record = ""] = /<label>.*<\/label>/.exec(xml) ?? [];
+  const other = record.replace("<name>", "<name>Another ");
+  await writeFile(dumpPath(broken, "labels", B), gzipSync(xml.slice(0, xml.length / 2).replace(record, `${other}\n${record}`)));
+
+  const before = (await scene.full("labels", A)).last;
+  const flags = { ...FLAGS, chunk: "4KiB" };
+  await scene.run(name, { version: A, types, flags });
+  await expect(scene.run(name, { version: B, types, from: broken, flags })).rejects.toMatchObject({ code: "SOURCE_MALFORMED" });
+  const heard = { records: await scene.lines(name, `${B}/labels.ndjson.partial`), deleted: [] };
+  expect(heard.records).toEqual([expect.stringContaining("Another ")]);
+  await scene.run(name, { version: B, types, from: same, flags });
+  expectSame("those who heard both", replay(replay(before, heard), await scene.stream(name, "labels", B)), before);
+});
