@@ -340,7 +340,12 @@ export interface IndexDifferences extends Omit<IndexEntries, "next"> {
  * What two indexes have of ids about which they differ, null being one without entries: about `max` ids from a place on (at first
  * `{ old: 0, new: 0 }`), in the order of their keys. Runs on a thread of its own.
  */
-export function diffIndexes(older: number | null, newer: number | null, from: { readonly old: number; readonly new: number }, max: number): Promise<IndexDifferences>;
+export function diffIndexes(
+  older: number | null,
+  newer: number | null,
+  from: { readonly old: number; readonly new: number },
+  max: number,
+): Promise<IndexDifferences>;
 
 export interface LedgerOptions {
   /** Left out: in memory only, for a dry run. */

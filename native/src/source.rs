@@ -258,7 +258,8 @@ impl Source {
         let Some(spacing) = self.spacing else { return };
         self.since.0 += raw.read;
         let unchanged = self.unchanged.load(Ordering::Relaxed) - self.unchanged_before;
-        let is_due = self.since.0.saturating_sub(unchanged) >= spacing.records || self.base - self.since_base >= spacing.bytes || self.since.1.elapsed() >= spacing.time;
+        let is_due =
+            self.since.0.saturating_sub(unchanged) >= spacing.records || self.base - self.since_base >= spacing.bytes || self.since.1.elapsed() >= spacing.time;
         if is_due {
             self.since = (0, Instant::now());
             self.unchanged_before += unchanged;
