@@ -421,8 +421,8 @@ export interface MergeOptions {
   readonly out: string;
   /** Kept in the file, see {@link IndexInfo}. */
   readonly meta: string;
-  /** Entries that were not seen: `keep` those whose deletion is not confirmed, or `drop` all. */
-  readonly pending: "keep" | "drop";
+  /** Entries that were not seen: `keep` those whose deletion is not confirmed, or `drop` all; `doubt` keeps them as dirty, since downstream may have dropped them. */
+  readonly pending: "keep" | "drop" | "doubt";
   /** Fold an unfinished ledger: nothing is replaced or dropped, and what downstream may have of it is added as dirty, never equal to anything. */
   readonly dirty: boolean;
   /** Entries a block; left out: 1024. */

@@ -166,6 +166,6 @@ pub fn merge_index(options: MergeOptions) -> Result<AsyncTask<Working<(u64, u64)
         let MergeOptions { out, meta, pending, dirty, block_records, .. } = options;
         let out = PathBuf::from(out);
         let block_records = block_records.map_or(BLOCK_RECORDS, |records| records as usize);
-        merge(&ledger, How { keep: pending == "keep", dirty, block_records, ..How::new(&out, &meta) })
+        merge(&ledger, How { keep: pending != "drop", doubt: pending == "doubt", dirty, block_records, ..How::new(&out, &meta) })
     }))
 }

@@ -51,7 +51,8 @@ export interface MergeRequest {
   readonly index: OpenIndex | null;
   readonly out: string;
   readonly meta: string;
-  readonly pending: "keep" | "drop";
+  /** Records that did not come: known as before, forgotten, or known as something that downstream may have dropped. */
+  readonly pending: "keep" | "drop" | "doubt";
 }
 
 /** Everything a run has found in one file, in file order: what it goes on from after a crash, and what the next generation is made of. */
@@ -139,7 +140,7 @@ export class Ledger implements Disposable {
     return await this.#merge(index, { out, meta, pending: "keep", dirty: true });
   }
 
-  async #merge(index: OpenIndex | null, how: { out: string; meta: string; pending: "keep" | "drop"; dirty: boolean }): Promise<{ readonly records: number }> {
+  async #merge(index: OpenIndex | null, how: Omit<MergeRequest, "index"> & { dirty: boolean }): Promise<{ readonly records: number }> {
     const old = index === null ? {} : { index: index.handle };
     return await indexFault(() => mergeIndex({ ...old, ledger: this.#handle, ...how }));
   }

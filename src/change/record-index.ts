@@ -26,11 +26,14 @@ export interface IndexKey {
  */
 export class RecordIndex implements IndexStore {
   readonly folder: string;
+  /** No run has ended yet that looked for changes. */
+  readonly isNew: boolean;
   #pointer: Pointer;
 
-  private constructor(folder: string, pointer: Pointer) {
+  private constructor(folder: string, pointer: Pointer, isNew: boolean) {
     this.folder = folder;
     this.#pointer = pointer;
+    this.isNew = isNew;
   }
 
   /** Reads what is there; nothing is no fault, but what cannot be read is. Writes nothing. `cacheOf` is what else has the last word on it. */
@@ -41,12 +44,12 @@ export class RecordIndex implements IndexStore {
       if (systemCode(error) === "ENOENT") return null;
       throw new DumpError("STATE_UNWRITABLE", `${path} cannot be read (${systemCode(error) ?? "unknown"}); give this user access to it`, { cause: error });
     });
-    if (text === null) return new RecordIndex(folder, { ...key, types: {} });
+    if (text === null) return new RecordIndex(folder, { ...key, types: {} }, true);
     const pointer = readPointer(text);
     if (typeof pointer === "string") {
       throw new DumpError("INDEX_CORRUPT", `${path}: ${pointer}; run deadwax state repair, or restore it with deadwax state import`);
     }
-    return new RecordIndex(folder, pointer);
+    return new RecordIndex(folder, pointer, false);
   }
 
   generation(dataType: DataType): Generation | null {
@@ -78,7 +81,7 @@ export class RecordIndex implements IndexStore {
   /** The same in another folder, with links to the files; for who may write nothing in this one. */
   async movedTo(folder: string): Promise<RecordIndex> {
     for (const generation of Object.values(this.#pointer.types)) await symlink(this.pathOf(generation), join(folder, generation.file)).catch(() => {});
-    return new RecordIndex(folder, this.#pointer);
+    return new RecordIndex(folder, this.#pointer, this.isNew);
   }
 
   async makeFolder(): Promise<void> {

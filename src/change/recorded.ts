@@ -1,3 +1,4 @@
+import type { LedgerCounts } from "../../native/index.js";
 import type { ChangeRun } from "../model.ts";
 import type { Ledger } from "./ledger.ts";
 
@@ -11,15 +12,22 @@ interface Detected {
   release(): void;
 }
 
+interface Recording {
+  readonly run: ChangeRun;
+  readonly publish: "changes" | "all";
+  readonly delivering: () => Promise<void>;
+}
+
 /**
  * Writes down what each piece holds, in file order, before anything of it is delivered: a piece with changes is handed on once the ledger
  * holds them for good, so that whatever a crash leaves half delivered is known to the run after it. `delivering` hears of it before the first.
+ * `publish` all: the pieces are delivered whole, and consumers hear nothing of changes.
  */
-export async function* recorded<P extends Detected>(pieces: AsyncIterable<P>, ledger: Ledger, run: ChangeRun, delivering: () => Promise<void>) {
+export async function* recorded<P extends Detected>(pieces: AsyncIterable<P>, ledger: Ledger, { run, publish, delivering }: Recording) {
   for await (const piece of pieces) {
     try {
-      if (piece.log !== null) ledger.append(piece.log);
-      if (piece.records > 0) {
+      const found = piece.log === null ? null : ledger.append(piece.log);
+      if (publish === "changes" ? piece.records > 0 : mayDiffer(found, piece.kinds)) {
         await ledger.sync();
         await delivering();
       }
@@ -28,6 +36,11 @@ export async function* recorded<P extends Detected>(pieces: AsyncIterable<P>, le
       throw error;
     }
     const kinds = piece.kinds ?? new Uint8Array(piece.records);
-    yield { ...piece, changes: { run, kinds }, ledger: ledger.position };
+    yield { ...piece, changes: publish === "all" ? null : { run, kinds }, ledger: ledger.position };
   }
+}
+
+/** Whether delivering a piece whole makes downstream another than the index says. Of ids that come again nobody knows before the end. */
+function mayDiffer(found: LedgerCounts | null, kinds: Uint8Array | null): boolean {
+  return found === null || found.created !== 0 || found.updated !== 0 || found.repeated !== 0 || (kinds?.some((kind) => kind !== 0) ?? false);
 }

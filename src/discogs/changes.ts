@@ -8,16 +8,23 @@ import { type IndexKey, RecordIndex } from "../change/record-index.ts";
 import { recorded } from "../change/recorded.ts";
 import { type LedgerSubject, NEVER_ENDED, settleLedger, subjectOf, writeHeader } from "../change/superseded.ts";
 import { DumpError, type ErrorCode } from "../errors.ts";
-import type { ChangeRun, DataType, LedgerPosition } from "../model.ts";
+import type { ChangeRun, Contract, DataType, LedgerPosition } from "../model.ts";
 import type { ParsedPiece } from "../parse/piece-stream.ts";
 import type { PullRequest } from "../parse/pool.ts";
 import type { InputFile } from "../source/inputs.ts";
 import type { SourceState } from "../state/marker.ts";
 import type { Telemetry } from "../telemetry.ts";
-import type { ExtractRequest, IncrementalRequest } from "./request.ts";
+import type { ExtractRequest, IncrementalRequest, IndexPlace } from "./request.ts";
 
 /** Why a ledger cannot be gone on with, so that the file starts afresh. */
 const RESTARTS: readonly ErrorCode[] = ["LEDGER_MISMATCH", "INDEX_CORRUPT", "INDEX_UNREADABLE"];
+
+type Publish = "changes" | "all";
+
+/** Whether there is an index of a sink, which runs have to keep right. */
+export async function hasIndex({ indexRoot, sinkName }: IndexPlace, contract: Contract): Promise<boolean> {
+  return !(await RecordIndex.open(indexRoot, { sink: sinkName, contract })).isNew;
+}
 
 /** A dump whose data type is known before it is opened. */
 type TypedInput = Pick<InputFile, "name"> & { readonly dataType: DataType };
@@ -28,6 +35,7 @@ interface TypeParts {
   readonly index: OpenIndex | null;
   readonly ledger: Ledger;
   readonly rulesDigest: string | null;
+  readonly publish: Publish;
   readonly delivering: () => Promise<void>;
 }
 
@@ -43,14 +51,14 @@ export class TypeChanges implements Disposable {
   readonly delivering: () => Promise<void>;
   readonly #detect: NonNullable<PullRequest["detect"]>;
 
-  constructor({ name: file, dataType }: TypedInput, { generation, index, ledger, rulesDigest, delivering }: TypeParts) {
+  constructor({ name: file, dataType }: TypedInput, { generation, index, ledger, rulesDigest, publish, delivering }: TypeParts) {
     this.dataType = dataType;
     this.file = file;
     this.generation = generation;
     this.index = index;
     this.ledger = ledger;
     this.delivering = delivering;
-    this.#detect = { ...(index === null ? {} : { index: index.handle }), trust: trustIn(generation, rulesDigest), publish: "changes" };
+    this.#detect = { ...(index === null ? {} : { index: index.handle }), trust: trustIn(generation, rulesDigest), publish };
   }
 
   /** What the parser is to compare with. */
@@ -60,7 +68,7 @@ export class TypeChanges implements Disposable {
 
   /** The pieces with their changes, each in the ledger before it is handed on. */
   record(pieces: AsyncIterable<ParsedPiece>): AsyncIterable<ParsedPiece> {
-    return recorded(pieces, this.ledger, this.ledger.run, this.delivering);
+    return recorded(pieces, this.ledger, { run: this.ledger.run, publish: this.#detect.publish, delivering: this.delivering });
   }
 
   [Symbol.dispose](): void {
@@ -80,22 +88,30 @@ function trustIn(generation: Generation | null, rulesDigest: string | null): "ra
 export class VersionChanges implements Disposable, AsyncDisposable {
   readonly index: IndexStore;
   readonly request: ExtractRequest;
-  readonly options: IncrementalRequest;
+  /** Null: every record is delivered, and the index only follows. */
+  readonly options: IncrementalRequest | null;
+  readonly dryRun: boolean;
   readonly #telemetry: Telemetry;
   readonly #open = new Map<DataType, TypeChanges>();
 
-  private constructor(index: IndexStore, request: ExtractRequest, options: IncrementalRequest, telemetry: Telemetry) {
+  private constructor(index: IndexStore, request: ExtractRequest, telemetry: Telemetry) {
     this.index = index;
     this.request = request;
-    this.options = options;
+    this.options = request.incremental;
+    this.dryRun = request.incremental?.dryRun ?? false;
     this.#telemetry = telemetry;
   }
 
-  /** Reads what is known of the sink; null in normal mode. Throws SOURCE_OUTDATED where something later was delivered, unless forced. */
+  /** Reads what is known of the sink; null in normal mode where that is nothing. Throws SOURCE_OUTDATED where something later was delivered, unless forced. */
   static async open(request: ExtractRequest, telemetry: Telemetry): Promise<VersionChanges | null> {
-    const { incremental, version, force, inputs } = request;
-    if (incremental === null) return null;
+    const { incremental, contract, version, force, inputs } = request;
+    if (incremental === null) {
+      if (request.kept === null) return null;
+      const kept = await RecordIndex.open(request.kept.indexRoot, { sink: request.kept.sinkName, contract });
+      return kept.isNew ? null : new VersionChanges(kept, request, telemetry);
+    }
     const index = await openIndex(request, incremental, (text) => telemetry.warned(text));
+    const changes = new VersionChanges(index, request, telemetry);
     try {
       if (!incremental.dryRun) await index.makeFolder();
       for (const input of inputs) {
@@ -109,7 +125,7 @@ export class VersionChanges implements Disposable, AsyncDisposable {
       await index[Symbol.asyncDispose]();
       throw error;
     }
-    return new VersionChanges(index, request, incremental, telemetry);
+    return changes;
   }
 
   /** The changes of a data type that were begun or gone on with. */
@@ -130,6 +146,12 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     return this.isConcluded(dataType, position) || (await this.resume(typed(input), source, position));
   }
 
+  /** Where every record is delivered, a file that was read to its end is never read again for its changes' sake; what is still open of them is taken up. */
+  async takeUp(input: InputFile, source: SourceState | null, position: LedgerPosition | null): Promise<void> {
+    if (position === null || input.dataType === null || this.isConcluded(input.dataType, position)) return;
+    await this.#resume(typed(input), source, position);
+  }
+
   /** Data types whose changes are still to become part of the index. */
   get open(): readonly DataType[] {
     return [...this.#open.keys()];
@@ -137,18 +159,23 @@ export class VersionChanges implements Disposable, AsyncDisposable {
 
   /** Goes on where a ledger was; false, where it is no longer what it was, so that the file starts afresh. */
   async resume(input: TypedInput, source: SourceState | null, position: LedgerPosition): Promise<boolean> {
-    const { dataType } = input;
-    if (this.#open.has(dataType)) return true;
-    const path = this.index.ledgerPath(dataType);
+    const fault = await this.#resume(input, source, position);
+    if (fault === null) return true;
+    this.#telemetry.warned(`${input.dataType}: what the interrupted run has found cannot be used (${fault.message}); extracting from the first record`);
+    return false;
+  }
+
+  async #resume(input: TypedInput, source: SourceState | null, position: LedgerPosition): Promise<DumpError | null> {
+    if (this.#open.has(input.dataType)) return null;
+    const path = this.index.ledgerPath(input.dataType);
     try {
       // Before anybody is told that the run goes on.
       if (!existsSync(path)) throw new DumpError("INDEX_UNREADABLE", `${path} is not there any more`);
       await this.#begin(input, source, position.run, position.bytes);
-      return true;
+      return null;
     } catch (error) {
       if (!(error instanceof DumpError) || !RESTARTS.includes(error.code)) throw error;
-      this.#telemetry.warned(`${dataType}: what the interrupted run has found cannot be used (${error.message}); extracting from the first record`);
-      return false;
+      return error;
     }
   }
 
@@ -157,7 +184,7 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     const { dataType } = input;
     this.#open.get(dataType)?.[Symbol.dispose]();
     this.#open.delete(dataType);
-    const before = this.options.dryRun ? null : await settleLedger(this.index, this.#of(dataType, source), (text) => this.#telemetry.warned(text));
+    const before = this.dryRun ? null : await settleLedger(this.index, this.#of(dataType, source), (text) => this.#telemetry.warned(text));
     return await this.#begin(input, source, before ?? randomUUID(), null);
   }
 
@@ -174,16 +201,17 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     const known = this.index.generation(dataType);
     const run: ChangeRun = { id: runId, isBaseline: known === null || known.version === NEVER_ENDED };
     const file = { name, sha256: source?.sha256 ?? null, bytes: source?.size ?? null };
-    if (!this.options.dryRun) {
+    if (!this.dryRun) {
       await this.index.begin({ id: runId, dataType, version: of.version, subject: subjectOf(of), isBaseline: run.isBaseline, file });
     }
     const generation = this.index.generation(dataType);
     const index = generation === null ? null : new OpenIndex(this.index.pathOf(generation));
     try {
-      const path = this.options.dryRun ? null : this.index.ledgerPath(dataType);
+      const path = this.dryRun ? null : this.index.ledgerPath(dataType);
       const ledger = Ledger.open({ path, index, run, header: writeHeader(runId, of) }, at);
       const delivering = () => this.index.delivering(dataType);
-      const changes = new TypeChanges(input, { generation, index, ledger, rulesDigest: of.rules, delivering });
+      const publish: Publish = this.options === null ? "all" : "changes";
+      const changes = new TypeChanges(input, { generation, index, ledger, rulesDigest: of.rules, publish, delivering });
       this.#open.set(dataType, changes);
       return changes;
     } catch (error) {

@@ -20,16 +20,17 @@ export type Conclusion = Readonly<Partial<Record<DataType, ChangeReport>>>;
  */
 export async function concludeChanges(changes: VersionChanges, doubt: string | null, run: RunContext): Promise<Conclusion> {
   const dataTypes = changes.open;
+  if (dataTypes.length === 0) return {};
   const reports: Partial<Record<DataType, ChangeReport>> = {};
   const generations: Partial<Record<DataType, Generation>> = {};
   for (const dataType of dataTypes) {
     const found = changes.of(dataType);
     if (found === null) continue;
     reports[dataType] = await concludeType(changes, found, doubt, run);
-    if (!changes.options.dryRun) generations[dataType] = await writeGeneration(changes, found, reports[dataType], run);
+    if (!changes.dryRun) generations[dataType] = await writeGeneration(changes, found, reports[dataType], run);
     fault("generation-written");
   }
-  if (!changes.options.dryRun) {
+  if (!changes.dryRun) {
     await changes.index.commit(generations);
     fault("index-moved");
     changes[Symbol.dispose]();
@@ -42,13 +43,14 @@ async function concludeType(changes: VersionChanges, found: TypeChanges, doubt: 
   const { ledger, dataType, generation } = found;
   const { created, updated, unchanged, repeated } = ledger.counts;
   const counts = { created, updated, unchanged, repeated };
-  run.telemetry.changes.updates(dataType, counts, isUnusual(counts, changes.options.warnUpdateShare));
   const gone = ledger.goneCount;
+  if (changes.options === null) return { ...counts, deleted: 0, pending: gone };
+  run.telemetry.changes.updates(dataType, counts, isUnusual(counts, changes.options.warnUpdateShare));
   const held = holdBack({ known: generation?.records ?? 0, gone }, changes.options, doubt);
   if (held !== null) run.telemetry.changes.held(dataType, gone, held);
   const deleted = held === null ? gone : 0;
   // What was known of nothing cannot have lost anything; otherwise the sinks hear that nothing is gone, too.
-  if (held === null && generation !== null && !changes.options.dryRun) await sendTombstones(found, run);
+  if (held === null && generation !== null && !changes.dryRun) await sendTombstones(found, run);
   const report = { ...counts, deleted, pending: gone - deleted };
   run.telemetry.changes.found(dataType, report);
   return report;
@@ -86,6 +88,12 @@ async function writeGeneration(changes: VersionChanges, found: TypeChanges, repo
   const known = { version, run: ledger.run.id, pending, changes: counts, rulesDigest: rules?.digest ?? null, hashVersion: HASH_VERSION };
   const next = { ...changes.index.next(dataType), ...known, records: 0 };
   const meta = generationMeta(dataType, contract, next);
-  const { records } = await ledger.merge({ index, out: changes.index.pathOf(next), meta, pending: pending > 0 ? "keep" : "drop" });
+  const { records } = await ledger.merge({ index, out: changes.index.pathOf(next), meta, pending: fateOf(changes, report) });
   return { ...next, records };
+}
+
+/** Who gets every record may drop what is not among them, or keep it: nobody knows. */
+function fateOf({ options }: VersionChanges, { pending }: ChangeReport): "keep" | "drop" | "doubt" {
+  if (options === null) return "doubt";
+  return pending > 0 ? "keep" : "drop";
 }

@@ -132,6 +132,8 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
 async function* corrections(input: InputFile, changes: TypeChanges, { request, pool, rules }: RunContext): AsyncGenerator<ParsedPiece> {
   const only = changes.ledger.corrections();
   if (only.length === 0) return;
+  // Where every record is delivered, the last one of an id was delivered last.
+  if (request.incremental === null) return changes.ledger.corrected();
   await using pieces = pool.pull(input.name, { ...sourceOptions(request), rules, path: input.path, dataType: input.dataType, resume: null, only });
   const { run } = changes.ledger;
   for await (const piece of pieces) {

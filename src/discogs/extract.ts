@@ -9,7 +9,7 @@ import { lockRoot } from "../state/lock.ts";
 import { NO_COUNTS, type SourceState } from "../state/marker.ts";
 import { StateStore } from "../state/store.ts";
 import type { Telemetry } from "../telemetry.ts";
-import { VersionChanges } from "./changes.ts";
+import { hasIndex, VersionChanges } from "./changes.ts";
 import { concludeChanges } from "./conclude.ts";
 import { OpenTypes } from "./destination.ts";
 import { extractFile, type FileResult, type RunContext, reportedCounts } from "./extract-file.ts";
@@ -30,7 +30,9 @@ export interface ExtractContext {
  * all files have come as far as they can.
  */
 export async function extract(request: ExtractRequest, context: ExtractContext): Promise<ExtractReport> {
-  await using _lock = request.stateRoot === null ? noLock : await lockRoot(request.stateRoot);
+  // Without a state there may be a record index all the same.
+  const root = request.stateRoot ?? (request.kept !== null && (await hasIndex(request.kept, request.contract)) ? request.kept.indexRoot : null);
+  await using _lock = root === null ? noLock : await lockRoot(root);
   return await extractLocked(request, context); // the lock is held until then
 }
 
@@ -105,7 +107,7 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   if (outcome === "complete" && (decision !== "skip" || todo.length > 0)) {
     await store?.apply({ type: "processing-completed" });
     // Full-mode consumers take the announcement as a list of what there is, and drop the rest.
-    if (run.changes === null)
+    if (request.incremental === null)
       await announce(types, run).catch(async (error: unknown) => {
         const message = error instanceof Error ? error.message : String(error);
         if (!run.signal.aborted) await store?.apply({ type: "phase-failed", phase: "publishing", error: message }).catch(() => {});
@@ -118,7 +120,7 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const clean = Object.values(types).every((type) => type.rejected === 0);
   const all = Object.keys(types).length === request.inputs.length;
   const complete = all && clean && !stopping.aborted && request.limit === null && request.verify !== "stream" && outcome !== "open" && held === 0;
-  return { version: request.version, contract: request.contract, ...(run.changes === null ? {} : { mode: "incremental" as const }), complete, types };
+  return { version: request.version, contract: request.contract, ...(request.incremental === null ? {} : { mode: "incremental" as const }), complete, types };
 }
 
 /** Tells consumers that the version is complete, if it is: all data types of it, not only those that this run was asked for. */
@@ -147,9 +149,12 @@ async function conclude(types: Partial<Record<DataType, TypeReport>>, outcome: O
   const { changes, request, stopping } = run;
   const reports = Object.values(types);
   if (changes === null || stopping.aborted || outcome === "open" || reports.length < request.inputs.length) return 0;
+  // What was not read as a whole and sound stays in the ledger: the next run that looks for changes takes it for what downstream may have.
+  if (request.limit !== null || request.verify === "stream") return 0;
   const rejected = reports.reduce((sum, report) => sum + report.rejected, 0);
   const doubt = rejected > 0 ? `${rejected} ${rejected === 1 ? "record was" : "records were"} rejected and may be among them` : null;
   const found = await concludeChanges(changes, doubt, run);
+  if (request.incremental === null) return 0; // what is gone is the next incremental run's
   for (const dataType of DATA_TYPES) {
     const [report, known] = [types[dataType], changes.index.generation(dataType)];
     if (report !== undefined) types[dataType] = { ...report, ...(found[dataType] ?? (known === null ? {} : { ...known.changes, pending: known.pending })) };
@@ -164,10 +169,11 @@ async function lostFiles({ request, sink, store, changes, telemetry }: RunContex
   for (const input of inputs) {
     const { name } = input;
     const state = store?.fileState(name);
-    if (changes !== null) {
+    if (changes !== null && request.incremental !== null) {
       if (state?.status === "completed" && !(await changes.isRead(input, state.source, state.ledger))) lost.push(name);
       continue;
     }
+    if (state?.status === "completed") await changes?.takeUp(input, state.source, state.ledger);
     // Without a digest it was another program that completed it, somewhere else.
     if (state?.status !== "completed" || state.dataType === null || state.digest === null) continue;
     if (await sink.holds({ version, contract, dataType: state.dataType, stream: "records" })) continue;

@@ -6,7 +6,7 @@ import { DumpError } from "../errors.ts";
 import { parsePostgresUrl } from "../postgres/config.ts";
 import { openSinks } from "../sink/index.ts";
 import { describeFiles, findInputs, type Inputs, readStdin } from "../source/inputs.ts";
-import type { ExtractLimits, ExtractRequest, IncrementalRequest } from "./request.ts";
+import type { ExtractLimits, ExtractRequest, IncrementalRequest, IndexPlace } from "./request.ts";
 
 /** Finds the dumps that the settings name. */
 export function findDumps({ files, root, type }: Config): Promise<Inputs> | Inputs {
@@ -22,6 +22,7 @@ export function toRequest(config: Config, { version, inputs }: Inputs, rules: Ru
   const keepsState = !stdin && !config.dryRun && config.limit === null && (incremental !== null || openSinks(config.sink).resumable);
   return {
     incremental,
+    kept: incremental === null ? keptIndex(config, inputs) : null,
     version,
     inputs,
     contract: config.contract,
@@ -48,6 +49,7 @@ export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs,
   const urls = config.sinkUrls.map((url) => url.reveal());
   return {
     incremental: config.mode === "normal" ? null : toIncremental(config, config.root, urls, false),
+    kept: config.mode === "normal" ? { indexRoot: config.root, sinkName: openSinks(urls).name } : null,
     rules: rules === null ? null : { ...rules, flaggedRoot: config.root },
     ...{ version, inputs, contract: config.contract, sinkUrls: urls, stateRoot: config.root },
     fetched: true,
@@ -72,6 +74,14 @@ function toIncremental(config: ChangeSettings, indexRoot: string, sinkUrls: read
   const database = config.stateUrl === null ? null : parsePostgresUrl(config.stateUrl.reveal(), "state");
   const where = { indexRoot, database, changelogRuns, sinkName: openSinks(sinkUrls).name };
   return { ...where, batchRecords, deletesMax, deleteShareMax, allowDeletes, warnUpdateShare, dryRun };
+}
+
+/** The index that an incremental run into the same sink would use, as far as the settings say where that is. */
+function keptIndex({ state, root, sink }: Config, inputs: Inputs["inputs"]): IndexPlace | null {
+  const folders = new Set(inputs.map(({ path }) => (path === null ? null : dirname(resolve(path)))));
+  const [folder = null] = folders.size === 1 ? folders : [];
+  const indexRoot = state ?? root ?? folder;
+  return indexRoot === null ? null : { indexRoot, sinkName: openSinks(sink).name };
 }
 
 type LimitSettings = Pick<

@@ -25,16 +25,20 @@ export interface RulesRequest extends RulesFile {
   readonly flaggedRoot: string;
 }
 
-/** What a run that looks for changes needs to know. */
-export interface IncrementalRequest extends BrakeLimits {
+/** Where what is known of a sink is kept. */
+export interface IndexPlace {
   /** Folder of the state, in which the record index is kept. */
   readonly indexRoot: string;
-  /** The database that has the last word on it; null: the folder has. */
+  /** The sinks that it knows, by one name. */
+  readonly sinkName: string;
+}
+
+/** What a run that looks for changes needs to know. */
+export interface IncrementalRequest extends BrakeLimits, IndexPlace {
+  /** The database that has the last word on the index; null: the folder has. */
   readonly database: PostgresConfig | null;
   /** Runs of which a database keeps the changelog. */
   readonly changelogRuns: number;
-  /** The sinks that it knows, by one name. */
-  readonly sinkName: string;
   /** Changed records that a sink gets together. */
   readonly batchRecords: number;
   /** Updates beyond this share of the known records are warned of. */
@@ -50,6 +54,8 @@ export interface ExtractRequest {
   readonly contract: Contract;
   /** Null: every record is delivered. */
   readonly incremental: IncrementalRequest | null;
+  /** Where every record is delivered: the record index that has to know of it, if there is one; null: there can be none. */
+  readonly kept: IndexPlace | null;
   /** Null: records are taken as they are. Only the fanout contract has rules. */
   readonly rules: RulesRequest | null;
   /** Every record goes into each of them. */

@@ -22,6 +22,8 @@ pub struct How<'a> {
     pub meta: &'a str,
     /// Entries that were not seen stay, unless their deletion is confirmed.
     pub keep: bool,
+    /// Those that stay are equal to nothing any more: nobody knows whether downstream still has them.
+    pub doubt: bool,
     /// Nothing is replaced or dropped; what downstream may have beside it is added as dirty.
     pub dirty: bool,
     pub block_records: usize,
@@ -32,7 +34,7 @@ pub struct How<'a> {
 impl<'a> How<'a> {
     /// A merge at the end of a sound run.
     pub fn new(out: &'a Path, meta: &'a str) -> Self {
-        Self { out, meta, keep: false, dirty: false, block_records: BLOCK_RECORDS, run_records: RUN_RECORDS }
+        Self { out, meta, keep: false, doubt: false, dirty: false, block_records: BLOCK_RECORDS, run_records: RUN_RECORDS }
     }
 }
 
@@ -144,7 +146,11 @@ impl<'a, A: Changes, B: Changes> Merge<'a, A, B> {
         }
         if !is_present {
             let stays = self.how.keep && deleted.is_none_or(|up_to| positions.start >= up_to);
-            return if stays { self.push_all(entries) } else { Ok(()) };
+            return match (stays, self.how.doubt) {
+                (true, false) => self.push_all(entries),
+                (true, true) if first.key < NAMELESS => self.push_dirty(first.key, entries),
+                _ => Ok(()),
+            };
         }
         let again = if self.any_again { self.again(positions) } else { None };
         let (repeated, is_same) = again.map_or((false, false), |(repeated, last)| (repeated, last == Last::Same));
