@@ -29,6 +29,8 @@ export class RecordIndex implements IndexStore {
   /** No run has ended yet that looked for changes. */
   readonly isNew: boolean;
   #pointer: Pointer;
+  /** Files are worked on side by side, and each of them may want the pointer moved. */
+  #moving: Promise<void> = Promise.resolve();
 
   private constructor(folder: string, pointer: Pointer, isNew: boolean) {
     this.folder = folder;
@@ -96,6 +98,12 @@ export class RecordIndex implements IndexStore {
 
   /** Makes generations that lie there the last good ones; then what they replace goes, but for the one before. */
   async commit(types: NextGenerations): Promise<void> {
+    const moved = this.#moving.then(() => this.#commit(types));
+    this.#moving = moved.catch(() => {});
+    await moved;
+  }
+
+  async #commit(types: NextGenerations): Promise<void> {
     const path = join(this.folder, POINTER_NAME);
     const pointer = { ...this.#pointer, types: { ...this.#pointer.types, ...types } };
     try {
