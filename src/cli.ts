@@ -15,11 +15,13 @@ import { runMigrate } from "./commands/migrate.ts";
 import { type RepublishFlags, runRepublish } from "./commands/republish.ts";
 import { runServe } from "./commands/serve.ts";
 import { runStateCheck, runStateReset, runStateShow } from "./commands/state.ts";
+import { type IndexFlags, runStateExport, runStateImport, runStateRepair } from "./commands/state-index.ts";
 import { runTable } from "./commands/table.ts";
 import { runValidate, type ValidateFlags } from "./commands/validate.ts";
 import { productVersion, runVersion } from "./commands/version.ts";
 import type { ChangesFlags } from "./config/changes.ts";
 import { CHANGES_OPTIONS } from "./config/changes-options.ts";
+import { INDEX_OPTIONS, REBUILD_OPTIONS } from "./config/index-options.ts";
 import { LOOK_OPTIONS, PLACE_OPTIONS, RESEND_OPTIONS } from "./config/look-options.ts";
 import { flagOf, type OptionTable, type Option as Setting, variablesOf } from "./config/option.ts";
 import { OPTIONS } from "./config/options.ts";
@@ -134,7 +136,7 @@ function buildProgram(finish: (code: number) => void): Command {
     .description("send the messages of some records once more, and nothing else; state is neither read nor written")
     .action(async (type: string, ids: string[], flags: Typed<RepublishFlags>) => finish(await runRepublish(type, ids, expand(flags), context)));
 
-  const state = program.command("state").description("show, check or reset what is known of earlier runs");
+  const state = program.command("state").description("show, check, reset, copy, restore or repair what is known of earlier runs");
   const { root, state: stateFolder, output } = OPTIONS;
   const stateOptions = { root, state: stateFolder, output };
   withOptions(state.command("show"), stateOptions)
@@ -146,6 +148,20 @@ function buildProgram(finish: (code: number) => void): Command {
   withOptions(state.command("reset").argument("<versions...>", "versions that are to start afresh"), stateOptions)
     .description("start versions afresh; the old state is kept beside")
     .action(async (versions: string[], flags: Flags) => finish(await runStateReset(versions, flags, context)));
+
+  const fromTables = "--from <url>";
+  withOptions(state.command("export").argument("<dir>", "folder in which a new one is made for this export"), INDEX_OPTIONS)
+    .description("copy the record index of a sink, verified, into a folder of its own")
+    .action(async (dir: string, flags: Flags) => finish(await runStateExport(dir, flags, context)));
+  withOptions(state.command("import").argument("[dir]", "folder of an export, or of several: then the newest of the sink"), INDEX_OPTIONS)
+    .option(fromTables, "instead, make the index of what the tables of a PostgreSQL hold")
+    .option("--current", "nothing was delivered since the export; otherwise what may have been delivered since is delivered again")
+    .description("bring the record index of a sink back, or make it of what a database holds")
+    .action(async (dir: string | undefined, flags: IndexFlags) => finish(await runStateImport(dir, flags, context)));
+  withOptions(state.command("repair").argument("[files...]", "dumps of the version that the sink has"), { ...INDEX_OPTIONS, ...REBUILD_OPTIONS })
+    .option(fromTables, "make it of what the tables of a PostgreSQL hold, instead of dumps")
+    .description("read every block of the record index of a sink, and make what is damaged anew from dumps or tables; delivers nothing")
+    .action(async (files: string[], flags: Typed<IndexFlags>) => finish(await runStateRepair(files, expand(flags), context)));
 
   withOptions(program.command("validate").option("--serve", "those of serve; so does any flag that only serve has"), { ...SERVE_OPTIONS, ...OPTIONS })
     .description("check the settings of extract, or of serve, and print them; touches neither dumps nor network")

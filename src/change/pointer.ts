@@ -3,6 +3,9 @@ import { z } from "zod";
 import { canonicalJson, checksumOf } from "../canonical.ts";
 import { CONTRACTS, type Contract, DATA_TYPES, type DataType } from "../model.ts";
 
+/** Name of the folder, in that of the state, that holds an index for every sink and contract. */
+export const INDEX_FOLDER = ".deadwax_index";
+export const POINTER_NAME = "CURRENT.json";
 /** Version of the file's form. */
 export const POINTER_VERSION = 1;
 /**

@@ -5,13 +5,11 @@ import { replaceDurably, syncFolder } from "../durable.ts";
 import { DumpError, systemCode } from "../errors.ts";
 import type { Contract, DataType } from "../model.ts";
 import type { IndexStore, NextGenerations } from "./index-store.ts";
-import { type Generation, type Pointer, readPointer, writePointer } from "./pointer.ts";
+import { type Generation, INDEX_FOLDER, POINTER_NAME, type Pointer, readPointer, writePointer } from "./pointer.ts";
+import { generationsIn } from "./salvage.ts";
 
-/** Name of the folder, in that of the state, that holds an index for every sink and contract. */
-export const INDEX_FOLDER = ".deadwax_index";
 /** The generation before the last is kept too, to go back to. */
 const GENERATIONS_KEPT = 2;
-const POINTER_NAME = "CURRENT.json";
 const SINK_DIGITS = 8;
 
 /** Of what an index knows what there is downstream. */
@@ -38,6 +36,18 @@ export class RecordIndex implements IndexStore {
     this.isNew = isNew;
   }
 
+  /** Like {@link open}, but of a pointer that cannot be used `onFault` hears why, and what the files say of themselves takes its place. */
+  static async salvage(stateRoot: string, key: IndexKey, onFault: (fault: DumpError) => void): Promise<RecordIndex> {
+    try {
+      return await RecordIndex.open(stateRoot, key);
+    } catch (error) {
+      if (!(error instanceof DumpError) || error.code !== "INDEX_CORRUPT") throw error;
+      onFault(error);
+      const folder = join(stateRoot, INDEX_FOLDER, folderName(key));
+      return new RecordIndex(folder, { ...key, types: await generationsIn(folder) }, false);
+    }
+  }
+
   /** Reads what is there; nothing is no fault, but what cannot be read is. Writes nothing. `cacheOf` is what else has the last word on it. */
   static async open(stateRoot: string, key: IndexKey, cacheOf: string | null = null): Promise<RecordIndex> {
     const folder = join(stateRoot, INDEX_FOLDER, cacheOf === null ? folderName(key) : `${folderName(key)}-${digitsOf(cacheOf)}`);
@@ -52,6 +62,11 @@ export class RecordIndex implements IndexStore {
       throw new DumpError("INDEX_CORRUPT", `${path}: ${pointer}; run deadwax state repair, or restore it with deadwax state import`);
     }
     return new RecordIndex(folder, pointer, false);
+  }
+
+  /** What is the last good generation of everything. */
+  get pointer(): Pointer {
+    return this.#pointer;
   }
 
   generation(dataType: DataType): Generation | null {

@@ -100,6 +100,7 @@ async function fold(index: IndexStore, dataType: DataType, ledger: Ledger, opene
   const base = index.generation(dataType);
   const next = index.next(dataType);
   const known = base ?? { version: NEVER_ENDED, pending: 0, changes: NO_CHANGES, rulesDigest: null, hashVersion: 0 };
-  const { records } = await ledger.fold(opened, index.pathOf(next), canonicalJson({ dataType, folded: run }));
+  const { version, rulesDigest, hashVersion } = known;
+  const { records } = await ledger.fold(opened, index.pathOf(next), canonicalJson({ dataType, folded: run, version, run, rulesDigest, hashVersion }));
   await index.commit({ [dataType]: { ...known, ...next, run, records } }, run);
 }

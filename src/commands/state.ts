@@ -1,3 +1,4 @@
+import { type ListedIndex, listIndexes } from "../change/listing.ts";
 import type { Secret } from "../config/secrets.ts";
 import { type Flags, resolveConfig } from "../config.ts";
 import { DumpError } from "../errors.ts";
@@ -9,7 +10,10 @@ import type { TextOutput } from "../telemetry/screen.ts";
 import type { CommandContext } from "./context.ts";
 import { EXIT_CODES } from "./exit-codes.ts";
 
-/** `deadwax state show`: what is known of every version in the state folder. */
+/** Lines of an index's history that people are shown; JSON has all. */
+const HISTORY_SHOWN = 12;
+
+/** `deadwax state show`: what is known of every version in the state folder, and of every sink that gets changes. */
 export async function runStateShow(flags: Flags, { stdout }: CommandContext): Promise<number> {
   const { root, json } = settingsOf(flags);
   const found = await readAll(root);
@@ -17,7 +21,10 @@ export async function runStateShow(flags: Flags, { stdout }: CommandContext): Pr
     if (json) stdout.write(`${JSON.stringify({ version, path, fault, marker })}\n`);
     else stdout.write(marker === null ? `${version}: ${fault} (${path})\n` : renderMarker(marker));
   }
-  if (found.length === 0 && !json) stdout.write(`no state in ${root}\n`);
+  const indexes = await listIndexes(root);
+  for (const index of indexes)
+    stdout.write(json ? `${JSON.stringify({ index: index.folder, fault: index.fault, ...index.pointer, history: index.history })}\n` : renderIndex(index));
+  if (found.length + indexes.length === 0 && !json) stdout.write(`no state in ${root}\n`);
   return EXIT_CODES.done.exit;
 }
 
@@ -75,6 +82,19 @@ async function lock(root: string): Promise<AsyncDisposable> {
 function settingsOf(flags: Flags): { root: string; json: boolean; stateUrl: Secret | null } {
   const { state, stateUrl, root, output } = resolveConfig({ flags });
   return { root: state ?? root ?? ".", json: output === "json", stateUrl };
+}
+
+/** An index, and the last runs of each data type. */
+function renderIndex({ folder, pointer, fault, history }: ListedIndex): string {
+  if (pointer === null) return `record index ${folder}: ${fault}\n`;
+  const types = Object.entries(pointer.types).map(([type, { version, records, pending }]) => {
+    return `  ${type}: ${records} records as of ${version}${pending === 0 ? "" : `, ${pending} deletions pending`}`;
+  });
+  const runs = history.slice(-HISTORY_SHOWN).map(({ at, dataType, version, created, updated, deleted, unchanged, pending }) => {
+    const held = pending === 0 ? "" : `, ${pending} pending`;
+    return `    ${at} ${dataType} ${version}: ${created} created, ${updated} updated, ${deleted} deleted, ${unchanged} unchanged${held}`;
+  });
+  return [`record index of ${pointer.sink} (${pointer.contract})`, ...types, ...runs, ""].join("\n");
 }
 
 interface Found {

@@ -12,7 +12,7 @@ import type { ChangeRun, Contract, DataType, LedgerPosition } from "../model.ts"
 import type { ParsedPiece } from "../parse/piece-stream.ts";
 import type { PullRequest } from "../parse/pool.ts";
 import type { InputFile } from "../source/inputs.ts";
-import type { SourceState } from "../state/marker.ts";
+import type { FileState, SourceState } from "../state/marker.ts";
 import type { Telemetry } from "../telemetry.ts";
 import type { ExtractRequest, IncrementalRequest, IndexPlace } from "./request.ts";
 
@@ -24,6 +24,24 @@ type Publish = "changes" | "all";
 /** Whether there is an index of a sink, which runs have to keep right. */
 export async function hasIndex({ indexRoot, sinkName }: IndexPlace, contract: Contract): Promise<boolean> {
   return !(await RecordIndex.open(indexRoot, { sink: sinkName, contract })).isNew;
+}
+
+/**
+ * Whether the index knows less than a version brought that the state calls delivered, since an older index was brought back: then its files
+ * are to be read again.
+ */
+export async function isForgotten(
+  { indexRoot, sinkName }: Pick<IndexPlace, "indexRoot" | "sinkName">,
+  contract: Contract,
+  version: string,
+  files: ReadonlyMap<DataType, FileState | null>,
+) {
+  const index = await RecordIndex.open(indexRoot, { sink: sinkName, contract });
+  return [...files].some(([dataType, state]) => {
+    const generation = index.generation(dataType);
+    if (state === null || state.ledger === null || (generation !== null && generation.version > version)) return false;
+    return generation?.run !== state.ledger.run;
+  });
 }
 
 /** A dump whose data type is known before it is opened. */

@@ -1,5 +1,8 @@
+import { dirname } from "node:path";
 import { fault } from "#fault";
 import { holdBack, isUnusual } from "../change/brake.ts";
+import { addHistory, type HistoryLine } from "../change/history.ts";
+import type { IndexStore } from "../change/index-store.ts";
 import { type Generation, generationMeta, HASH_VERSION } from "../change/pointer.ts";
 import { tombstones } from "../change/tombstones.ts";
 import type { DataType } from "../model.ts";
@@ -31,6 +34,7 @@ export async function concludeChanges(changes: VersionChanges, doubt: string | n
     fault("generation-written");
   }
   if (!changes.dryRun) {
+    await remember(changes.index, generations, new Date());
     await changes.index.commit(generations);
     fault("index-moved");
     changes[Symbol.dispose]();
@@ -96,4 +100,14 @@ async function writeGeneration(changes: VersionChanges, found: TypeChanges, repo
 function fateOf({ options }: VersionChanges, { pending }: ChangeReport): "keep" | "drop" | "doubt" {
   if (options === null) return "doubt";
   return pending > 0 ? "keep" : "drop";
+}
+
+/** Before they become the last good ones: a run that is ended once more says it once more. */
+async function remember(index: IndexStore, generations: Readonly<Partial<Record<DataType, Generation>>>, now: Date): Promise<void> {
+  const [first] = Object.values(generations);
+  if (first === undefined) return;
+  const lines = (Object.entries(generations) as [DataType, Generation][]).map(([dataType, { version, run, changes, pending }]): HistoryLine => {
+    return { version, run, dataType, at: now.toISOString(), ...changes, pending };
+  });
+  await addHistory(dirname(index.pathOf(first)), lines);
 }

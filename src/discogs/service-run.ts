@@ -10,9 +10,10 @@ import { newerVersion } from "../state/newer.ts";
 import { StateStore } from "../state/store.ts";
 import { readProcessingState } from "../state/upstream-files.ts";
 import type { Telemetry } from "../telemetry.ts";
+import { isForgotten } from "./changes.ts";
 import { extractLocked } from "./extract.ts";
 import { fetchDump } from "./fetch-dump.ts";
-import { toServeRequest } from "./plan.ts";
+import { toPlace, toServeRequest } from "./plan.ts";
 import type { ServiceBoard } from "./service-board.ts";
 import { openSite } from "./site.ts";
 
@@ -58,7 +59,8 @@ export async function publishNewest(config: ServeConfig, force: boolean, context
   }
   const store = await openStore(config, version, context);
   const decision = store.decide({ force, files: DATA_TYPES.map((type) => chosen.dumps[type].name) });
-  if (decision === "skip") {
+  const files = new Map(DATA_TYPES.map((type) => [type, store.fileState(chosen.dumps[type].name)]));
+  if (decision === "skip" && !(await isForgottenBy(config, version, files))) {
     telemetry.service.upToDate(version);
     return "complete";
   }
@@ -81,6 +83,13 @@ async function reachSink(config: ServeConfig, telemetry: Telemetry, signal: Abor
   await using sink = openSinks(urlsOf(config), (name) => telemetry.sinkEvents.of(name));
   await sink.check(signal);
   telemetry.sinkEvents.closed(); // until the dump is there
+}
+
+/** Whether an older record index was brought back since the version was delivered. */
+async function isForgottenBy(config: ServeConfig, version: string, files: Parameters<typeof isForgotten>[3]): Promise<boolean> {
+  if (config.mode !== "incremental") return false;
+  const { indexRoot, sinkName, database } = toPlace(config, config.root, urlsOf(config));
+  return database === null && (await isForgotten({ indexRoot, sinkName }, config.contract, version, files));
 }
 
 function urlsOf({ sinkUrls }: ServeConfig): string[] {
