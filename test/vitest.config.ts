@@ -6,7 +6,7 @@ const MINUTE_MS = 60_000;
 const SEED_MAX = 2 ** 31;
 
 /** Tests that fill the machine or measure it: they run one file after the other, once everything else is done. */
-const HEAVY = ["corpus", "system", "service", "generate", "tools"].map((folder) => `test/${folder}/**/*.test.ts`);
+const HEAVY = ["change", "corpus", "system", "service", "generate", "tools"].map((folder) => `test/${folder}/**/*.test.ts`);
 
 // All tests that draw share one fresh seed. (Vitest evaluates this file more than once.)
 if (process.env["DEADWAX_SEED"] === undefined) {

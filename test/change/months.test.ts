@@ -59,7 +59,7 @@ test("the months hold every kind of change", async () => {
     }
     expect(b.repeated.size, type).toBe(10);
     const returned = changes[1]?.created.filter((id) => a.last.has(id)) ?? [];
-    expect(returned.length, type).toBe(3);
+    expect(returned.length, type).toBeGreaterThanOrEqual(3);
     // A tombstone of what has come back since does no harm.
     const [id = ""] = returned;
     const hash = "0".repeat(32);

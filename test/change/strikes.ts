@@ -29,8 +29,9 @@ export async function struck({ args, state }: Victim, strike: Strike, random: Ra
   }
   const ended = await running.ended;
   if (ended.code === 0) return null;
-  const expected = "point" in strike && strike.action === "throw" ? 1 : "SIGKILL";
-  if ((ended.signal ?? ended.code) !== expected) throw new Error(`${JSON.stringify(strike)}: ended with ${ended.signal ?? ended.code}: ${ended.stderr}`);
+  const isFailure = "point" in strike && strike.action === "throw";
+  if (isFailure ? !ended.stderr.includes("fault at") : ended.signal !== "SIGKILL")
+    throw new Error(`${JSON.stringify(strike)}: ended with ${ended.signal ?? ended.code}: ${ended.stderr}`);
   return ended;
 }
 

@@ -6,6 +6,7 @@ export default defineConfig({
   root: fileURLToPath(new URL("../..", import.meta.url)),
   test: {
     include: [
+      "test/change/**/*.test.ts",
       "test/system/**/*.test.ts",
       "test/service/**/*.test.ts",
       "test/sink/rabbitmq*.test.ts",
@@ -13,6 +14,7 @@ export default defineConfig({
       "test/consume/**/*.test.ts",
       "test/table/**/*.test.ts",
     ],
+    setupFiles: ["test/support/seed.ts"],
     globalSetup: ["test/services/host.ts"],
     fileParallelism: false,
     // As in test/vitest.config.ts; tests that take longer at full size say so themselves.
