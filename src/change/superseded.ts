@@ -58,8 +58,9 @@ export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolde
   if (ledger.counts.header === "") return null; // killed before it held anything, and so before anything was delivered
   const { run, ...was } = readHeader(ledger);
   if (generation?.run === run) return null; // all of it is in the index
-  if (canonicalJson(was) === canonicalJson(of)) return run;
   const { created, updated, corrected, deletedUpTo } = ledger.counts;
+  // The same tombstones need not come again: they may be held back this time.
+  if (canonicalJson(was) === canonicalJson(of) && deletedUpTo === null) return run;
   // What came as it was behind something else was delivered as something else: that it counts as unchanged says nothing.
   const hasDelivered = created + updated > 0 || corrected || ledger.corrections().length > 0 || deletedUpTo !== null;
   if (!hasDelivered) {

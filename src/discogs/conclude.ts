@@ -7,12 +7,21 @@ import { type Generation, generationMeta, HASH_VERSION } from "../change/pointer
 import { tombstones } from "../change/tombstones.ts";
 import type { DataType } from "../model.ts";
 import type { SinkWriter, Target } from "../sink/sink.ts";
+import { isPositionLost } from "../sink/sink-errors.ts";
+import type { DeletionsState } from "../state/marker.ts";
 import type { TypeChanges, VersionChanges } from "./changes.ts";
 import type { RunContext } from "./extract-file.ts";
 import type { ChangeReport } from "./request.ts";
 
 /** Tombstones that are sent, made durable and written down together: what a crash makes come again at most. */
 const TOMBSTONES_TOGETHER = 1000;
+
+const NONE_SENT = { upTo: 0, sent: 0, sink: null } as const satisfies DeletionsState;
+
+/** A sink that takes tombstones from a position in the ledger's list on, and how many it has. */
+interface OpenTombstones extends Omit<DeletionsState, "sink"> {
+  readonly writer: SinkWriter;
+}
 
 /** What became of the changes of each data type. */
 export type Conclusion = Readonly<Partial<Record<DataType, ChangeReport>>>;
@@ -50,7 +59,9 @@ async function concludeType(changes: VersionChanges, found: TypeChanges, doubt: 
   const gone = ledger.goneCount;
   if (changes.options === null) return { ...counts, deleted: 0, pending: gone };
   run.telemetry.changes.updates(dataType, counts, isUnusual(counts, changes.options.warnUpdateShare));
-  const held = holdBack({ known: generation?.records ?? 0, gone }, changes.options, doubt);
+  // Whoever has heard that some are gone has to hear it of all: what is held back counts as still there.
+  const isBegun = (run.store?.fileState(found.file)?.deletions ?? null) !== null;
+  const held = isBegun ? null : holdBack({ known: generation?.records ?? 0, gone }, changes.options, doubt);
   if (held !== null) run.telemetry.changes.held(dataType, gone, held);
   const deleted = held === null ? gone : 0;
   // What was known of nothing cannot have lost anything; otherwise the sinks hear that nothing is gone, too.
@@ -61,18 +72,21 @@ async function concludeType(changes: VersionChanges, found: TypeChanges, doubt: 
 }
 
 /** Sends a tombstone for each record that is gone. What is on its way stands in the ledger first, and what has arrived in the state marker. */
-async function sendTombstones(found: TypeChanges, { request, sink, store, signal }: RunContext): Promise<void> {
+async function sendTombstones(found: TypeChanges, run: RunContext): Promise<void> {
   const { ledger, dataType, file } = found;
+  const { request, store, signal } = run;
   const { version, contract } = request;
-  const target: Target = { version, dataType, contract, stream: "deletions" };
   const of = { version, dataType, contract, run: ledger.run.id };
-  const before = store?.fileState(file)?.deletions ?? null;
-  let sent = before?.sent ?? 0;
-  await using writer: SinkWriter = await sink.open(target, before?.sink ?? null, signal);
-  ledger.deleting(before?.upTo ?? 0);
+  const { writer: opened, upTo, sent: before } = await openTombstones(found, run);
+  await using writer = opened;
+  let sent = before;
+  ledger.deleting(upTo);
   await ledger.sync();
-  if (ledger.goneCount > 0) await found.delivering();
-  for (let from: number | null = before?.upTo ?? 0; from !== null; ) {
+  if (ledger.goneCount > 0) {
+    await store?.apply({ type: "deletions-progressed", file, deletions: store.fileState(file)?.deletions ?? NONE_SENT });
+    await found.delivering();
+  }
+  for (let from: number | null = upTo; from !== null; ) {
     const gone = ledger.gone(from, TOMBSTONES_TOGETHER);
     if (gone.ids.length > 0) await writer.write(tombstones(gone, sent, of, new Date()), signal);
     sent += gone.ids.length;
@@ -83,6 +97,20 @@ async function sendTombstones(found: TypeChanges, { request, sink, store, signal
     if (from !== null) await store?.apply({ type: "deletions-progressed", file, deletions: { upTo: from, sent, sink: position } });
   }
   await writer.finish({ file: `${dataType}.deleted`, records: sent, complete: true }, signal);
+}
+
+/** Opens the sink behind the tombstones that have arrived; where it has lost its place, before the first. */
+async function openTombstones({ dataType, file }: TypeChanges, { request, sink, store, telemetry, signal }: RunContext): Promise<OpenTombstones> {
+  const { version, contract } = request;
+  const target: Target = { version, dataType, contract, stream: "deletions" };
+  const { sink: position, ...before } = store?.fileState(file)?.deletions ?? NONE_SENT;
+  try {
+    return { writer: await sink.open(target, position, signal), ...before };
+  } catch (error) {
+    if (!isPositionLost(error)) throw error;
+    telemetry.warned(`${dataType}: ${sink.name} no longer holds the tombstones that were sent; sending them from the first one`);
+    return { writer: await sink.open(target, null, signal), upTo: NONE_SENT.upTo, sent: NONE_SENT.sent };
+  }
 }
 
 async function writeGeneration(changes: VersionChanges, found: TypeChanges, report: ChangeReport, { request }: RunContext): Promise<Generation> {

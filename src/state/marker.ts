@@ -118,7 +118,8 @@ export interface DeletionsState {
   readonly upTo: number;
   /** Tombstones before it. */
   readonly sent: number;
-  readonly sink: SinkPosition;
+  /** Null: nothing is known to have arrived. */
+  readonly sink: SinkPosition | null;
 }
 
 /** Where records go and in what form: state of one key says nothing about another. */

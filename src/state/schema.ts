@@ -131,7 +131,7 @@ const file: z.ZodType<FileState> = z.strictObject({
   counts,
   digest: sha256.nullable(),
   ledger,
-  deletions: z.strictObject({ upTo: count, sent: count, sink: sinkPosition }).nullable().default(null),
+  deletions: z.strictObject({ upTo: count, sent: count, sink: sinkPosition.nullable() }).nullable().default(null),
 });
 
 const run: z.ZodType<RunState> = z.strictObject({

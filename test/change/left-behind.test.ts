@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import { deadwax } from "../system/support/deadwax.ts";
 import { dumpPath } from "../system/support/dumps.ts";
 import { seeded } from "../system/support/random.ts";
 import { expectSame, runAndExpect } from "./expect-changes.ts";
-import { type Records, replay } from "./oracle.ts";
+import { idOf, idsOfTombstones, type Records, replay } from "./oracle.ts";
 import { A, B, C, Scene } from "./scene.ts";
 
 const FLAGS = { allowDeletes: true };
@@ -28,10 +28,10 @@ async function indexFolder(name: string): Promise<string> {
 }
 
 /** Delivers a version by a process that is killed at a durable step. */
-async function killedAt(point: string, name: string, version: string, from = scene.place()): Promise<void> {
-  const place = ["--sink", `file:${join(scene.place(name), "out")}`, "--state", join(scene.place(name), "state")];
-  const files = scene.types.map((type) => dumpPath(from, type, version));
-  const options = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `${point} kill 1` } };
+async function killedAt(point: string, name: string, version: string, { of = scene, types = of.types, passage = 1 } = {}): Promise<void> {
+  const place = ["--sink", `file:${join(of.place(name), "out")}`, "--state", join(of.place(name), "state")];
+  const files = types.map((type) => dumpPath(of.place(), type, version));
+  const options = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `${point} kill ${passage}` } };
   const ended = await deadwax(["extract", ...files, ...place, "--mode", "incremental", "--allow-deletes"], options);
   expect(ended.signal, ended.stderr).toBe("SIGKILL");
 }
@@ -59,9 +59,9 @@ test.each([
 });
 
 test("deletions that were told by a run which was never ended are taken back by other bytes", async () => {
-  const name = "told";
-  await scene.run(name, { version: A, flags: FLAGS });
-  await killedAt("tombstones-synced", name, B);
+  const [name, types] = ["told", ["artists" as const]];
+  await scene.run(name, { version: A, types, flags: FLAGS });
+  await killedAt("tombstones-synced", name, B, { types });
   const told = await scene.lines(name, `${B}/artists.deleted.ndjson.partial`);
   expect(told).toHaveLength(3);
   const heard = { records: await scene.lines(name, `${B}/artists.ndjson`), deleted: told };
@@ -70,11 +70,45 @@ test("deletions that were told by a run which was never ended are taken back by 
   const from = scene.place("anew");
   await scene.next(B, "updated=2%", { seed: random.seed + 1, out: from });
   // What was read to its end is only read again by force.
-  await scene.run(name, { version: B, types: ["artists"], from, flags: { ...FLAGS, force: true } });
+  await scene.run(name, { version: B, types, from, flags: { ...FLAGS, force: true } });
   const after = (await scene.full("artists", B, { from })).last;
   const stream = await scene.stream(name, "artists", B);
   expectSame("those who heard both", replay(replay(before, heard), stream), after);
   expectSame("those who heard the second", replay(before, stream), after);
+});
+
+test("deletions that were begun are ended, though nothing allows them any more", async () => {
+  const [name, types] = ["begun", ["artists" as const]];
+  const before = new Map<DataType, Records>();
+  await runAndExpect(scene, name, { version: A, types, flags: FLAGS }, before);
+  await killedAt("tombstones-synced", name, B, { types });
+  // They are more than 1 %, so that a run that begins with them holds them back.
+  await runAndExpect(scene, name, { version: B, types }, before);
+});
+
+test("deletions that were told and are held back by a forced run are not taken for what downstream has", async () => {
+  const [name, types] = ["told-and-held", ["artists" as const]];
+  await scene.run(name, { version: A, types, flags: FLAGS });
+  await killedAt("tombstones-synced", name, B, { types });
+  const told = await scene.lines(name, `${B}/artists.deleted.ndjson.partial`);
+  const { reports } = await scene.run(name, { version: B, types, flags: { force: true } });
+  expect(reports.artists).toMatchObject({ deleted: 0, pending: 3 });
+  const back = scene.place("dumps-back");
+  await mkdir(back);
+  await writeFile(dumpPath(back, "artists", C), await readFile(dumpPath(scene.place(), "artists", A)));
+  await scene.run(name, { version: C, types, from: back, flags: FLAGS });
+  const sent = (await scene.stream(name, "artists", C)).records.map(idOf);
+  expect(sent).toEqual(expect.arrayContaining(idsOfTombstones(told)));
+});
+
+test("tombstones of which the sink has lost its place come from the first one", async () => {
+  await using many = await Scene.create({ labels: 2200 }, random.seed);
+  await many.next(B, "deleted=1100", { seed: random.seed });
+  const [name, before] = ["lost", new Map<DataType, Records>()];
+  await runAndExpect(many, name, { version: A, flags: FLAGS }, before);
+  await killedAt("tombstones-synced", name, B, { of: many, passage: 2 });
+  await rm(join(many.place(name), "out", B, "labels.deleted.ndjson.partial"));
+  await runAndExpect(many, name, { version: B, flags: FLAGS }, before);
 });
 
 test("what a broken off run has delivered beside what is as it was comes again, though nothing counts as changed", async () => {
