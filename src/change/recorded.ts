@@ -12,9 +12,11 @@ interface Detected {
   release(): void;
 }
 
-interface Recording {
+/** Of which run the pieces are, and what of them is delivered. */
+export interface Recording {
   readonly run: ChangeRun;
   readonly publish: "changes" | "all";
+  /** Told before what makes downstream another. */
   readonly delivering: () => Promise<void>;
 }
 

@@ -8,7 +8,7 @@ import { type IndexKey, RecordIndex } from "../change/record-index.ts";
 import { recorded } from "../change/recorded.ts";
 import { type LedgerSubject, NEVER_ENDED, settleLedger, subjectOf, writeHeader } from "../change/superseded.ts";
 import { DumpError, type ErrorCode } from "../errors.ts";
-import type { ChangeRun, Contract, DataType, LedgerPosition } from "../model.ts";
+import { type ChangeRun, type Contract, DATA_TYPES, type DataType, type LedgerPosition } from "../model.ts";
 import type { ParsedPiece } from "../parse/piece-stream.ts";
 import type { PullRequest } from "../parse/pool.ts";
 import type { InputFile } from "../source/inputs.ts";
@@ -22,8 +22,8 @@ const RESTARTS: readonly ErrorCode[] = ["LEDGER_MISMATCH", "INDEX_CORRUPT", "IND
 type Publish = "changes" | "all";
 
 /** Whether there is an index of a sink, which runs have to keep right. */
-export async function hasIndex({ indexRoot, sinkName }: IndexPlace, contract: Contract): Promise<boolean> {
-  return !(await RecordIndex.open(indexRoot, { sink: sinkName, contract })).isNew;
+export async function hasIndex({ indexRoot, sinkName, database }: IndexPlace, contract: Contract): Promise<boolean> {
+  return database !== null || !(await RecordIndex.open(indexRoot, { sink: sinkName, contract })).isNew;
 }
 
 /**
@@ -122,15 +122,16 @@ export class VersionChanges implements Disposable, AsyncDisposable {
 
   /** Reads what is known of the sink; null in normal mode where that is nothing. Throws SOURCE_OUTDATED where something later was delivered, unless forced. */
   static async open(request: ExtractRequest, telemetry: Telemetry): Promise<VersionChanges | null> {
-    const { incremental, contract, version, force, inputs } = request;
-    if (incremental === null) {
-      if (request.kept === null) return null;
-      const kept = await RecordIndex.open(request.kept.indexRoot, { sink: request.kept.sinkName, contract });
-      return kept.isNew ? null : new VersionChanges(kept, request, telemetry);
-    }
-    const index = await openIndex(request, incremental, (text) => telemetry.warned(text));
-    const changes = new VersionChanges(index, request, telemetry);
+    const { incremental, version, force, inputs } = request;
+    const place = incremental ?? request.kept;
+    if (place === null) return null;
+    const index = await openIndex(request, place, incremental?.dryRun ?? false, (text) => telemetry.warned(text));
     try {
+      if (incremental === null) {
+        if (DATA_TYPES.some((dataType) => index.generation(dataType) !== null)) return new VersionChanges(index, request, telemetry);
+        await index[Symbol.asyncDispose]();
+        return null;
+      }
       if (!incremental.dryRun) await index.makeFolder();
       for (const input of inputs) {
         const { name, dataType } = typed(input);
@@ -143,7 +144,7 @@ export class VersionChanges implements Disposable, AsyncDisposable {
       await index[Symbol.asyncDispose]();
       throw error;
     }
-    return changes;
+    return new VersionChanges(index, request, telemetry);
   }
 
   /** The changes of a data type that were begun or gone on with. */
@@ -228,7 +229,7 @@ export class VersionChanges implements Disposable, AsyncDisposable {
       const path = this.dryRun ? null : this.index.ledgerPath(dataType);
       const ledger = Ledger.open({ path, index, run, header: writeHeader(runId, of) }, at);
       const delivering = () => this.index.delivering(dataType);
-      const publish: Publish = this.options === null ? "all" : "changes";
+      const publish = this.options === null ? "all" : "changes";
       const changes = new TypeChanges(input, { generation, index, ledger, rulesDigest: of.rules, publish, delivering });
       this.#open.set(dataType, changes);
       return changes;
@@ -250,11 +251,16 @@ export class VersionChanges implements Disposable, AsyncDisposable {
 }
 
 /** What is known of the sink, wherever that is kept. */
-async function openIndex({ contract, inputs }: ExtractRequest, { indexRoot, sinkName: sink, ...how }: IncrementalRequest, warn: (text: string) => void) {
+async function openIndex(
+  { contract, inputs }: ExtractRequest,
+  { indexRoot, sinkName: sink, ...how }: IndexPlace,
+  dryRun: boolean,
+  warn: (text: string) => void,
+) {
   const key: IndexKey = { sink, contract };
   if (how.database === null) return await RecordIndex.open(indexRoot, key);
   const dataTypes = inputs.map((input) => typed(input).dataType);
-  return await PostgresIndex.open({ config: how.database, indexRoot, key, dataTypes, dryRun: how.dryRun, runsKept: how.changelogRuns, warn });
+  return await PostgresIndex.open({ config: how.database, indexRoot, key, dataTypes, dryRun, runsKept: how.changelogRuns, warn });
 }
 
 /** What is known of a data type is needed before the root element is read. */

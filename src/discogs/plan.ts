@@ -49,7 +49,7 @@ export function toServeRequest(config: ServeConfig, { version, inputs }: Inputs,
   const urls = config.sinkUrls.map((url) => url.reveal());
   return {
     incremental: config.mode === "normal" ? null : toIncremental(config, config.root, urls, false),
-    kept: config.mode === "normal" ? { indexRoot: config.root, sinkName: openSinks(urls).name } : null,
+    kept: config.mode === "normal" ? toPlace(config, config.root, urls) : null,
     rules: rules === null ? null : { ...rules, flaggedRoot: config.root },
     ...{ version, inputs, contract: config.contract, sinkUrls: urls, stateRoot: config.root },
     fetched: true,
@@ -70,18 +70,21 @@ type ChangeSettings = Pick<Config, "batchSize" | "maxDeletes" | "maxDeleteShare"
 
 function toIncremental(config: ChangeSettings, indexRoot: string, sinkUrls: readonly string[], dryRun: boolean): IncrementalRequest {
   const { batchSize: batchRecords, maxDeletes: deletesMax, maxDeleteShare: deleteShareMax, allowDeletes, warnUpdateShare } = config;
-  const { changelogRuns } = config;
-  const database = config.stateUrl === null ? null : parsePostgresUrl(config.stateUrl.reveal(), "state");
-  const where = { indexRoot, database, changelogRuns, sinkName: openSinks(sinkUrls).name };
-  return { ...where, batchRecords, deletesMax, deleteShareMax, allowDeletes, warnUpdateShare, dryRun };
+  return { ...toPlace(config, indexRoot, sinkUrls), batchRecords, deletesMax, deleteShareMax, allowDeletes, warnUpdateShare, dryRun };
+}
+
+/** Where what is known of sinks is kept. */
+export function toPlace({ changelogRuns, stateUrl }: Pick<Config, "changelogRuns" | "stateUrl">, indexRoot: string, sinkUrls: readonly string[]): IndexPlace {
+  const database = stateUrl === null ? null : parsePostgresUrl(stateUrl.reveal(), "state");
+  return { indexRoot, database, changelogRuns, sinkName: openSinks(sinkUrls).name };
 }
 
 /** The index that an incremental run into the same sink would use, as far as the settings say where that is. */
-function keptIndex({ state, root, sink }: Config, inputs: Inputs["inputs"]): IndexPlace | null {
+function keptIndex(config: Config, inputs: Inputs["inputs"]): IndexPlace | null {
   const folders = new Set(inputs.map(({ path }) => (path === null ? null : dirname(resolve(path)))));
   const [folder = null] = folders.size === 1 ? folders : [];
-  const indexRoot = state ?? root ?? folder;
-  return indexRoot === null ? null : { indexRoot, sinkName: openSinks(sink).name };
+  const indexRoot = config.state ?? config.root ?? folder;
+  return indexRoot === null ? null : toPlace(config, indexRoot, config.sink);
 }
 
 type LimitSettings = Pick<

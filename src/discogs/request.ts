@@ -31,14 +31,14 @@ export interface IndexPlace {
   readonly indexRoot: string;
   /** The sinks that it knows, by one name. */
   readonly sinkName: string;
+  /** The database that has the last word on it; null: the folder has. */
+  readonly database: PostgresConfig | null;
+  /** Runs of which a database keeps the changelog. */
+  readonly changelogRuns: number;
 }
 
 /** What a run that looks for changes needs to know. */
 export interface IncrementalRequest extends BrakeLimits, IndexPlace {
-  /** The database that has the last word on the index; null: the folder has. */
-  readonly database: PostgresConfig | null;
-  /** Runs of which a database keeps the changelog. */
-  readonly changelogRuns: number;
   /** Changed records that a sink gets together. */
   readonly batchRecords: number;
   /** Updates beyond this share of the known records are warned of. */
