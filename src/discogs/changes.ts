@@ -171,9 +171,9 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     await this.#resume(typed(input), source, position);
   }
 
-  /** Data types whose changes are still to become part of the index. */
+  /** Data types whose changes are still to become part of the index, in the order of all. */
   get open(): readonly DataType[] {
-    return [...this.#open.keys()];
+    return DATA_TYPES.filter((dataType) => this.#open.has(dataType));
   }
 
   /** Goes on where a ledger was; false, where it is no longer what it was, so that the file starts afresh. */
