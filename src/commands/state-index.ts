@@ -71,8 +71,7 @@ function databaseOf(url: string) {
 
 /** Whose index is meant. */
 async function subjectOf({ state, stateUrl, root, files, sink, contract, type, origins }: Config): Promise<IndexSubject> {
-  if (stateUrl !== null)
-    throw new DumpError("CONFIG_INVALID", "the record index is kept in a PostgreSQL (state_url): copy and restore that database with its own tools");
+  if (stateUrl !== null) throw new DumpError("CONFIG_INVALID", "--state names a PostgreSQL: copy and restore that database with its own tools");
   if (origins.sink === "default") throw new DumpError("CONFIG_INVALID", "a record index belongs to a sink: give --sink as the runs do");
   const { openSinks } = await import("../sink/index.ts");
   const { dirname, resolve } = await import("node:path");

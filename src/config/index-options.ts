@@ -6,7 +6,7 @@ const { maxRecordBytes, maxDepth, maxAttributes, maxNameBytes, maxRejects, maxIn
 /** Which record index is meant: rows of `extract`, so that the same settings lead to the one that its runs use. */
 export const INDEX_OPTIONS = {
   root,
-  state: { ...state, meaning: "folder of the state, in which record indexes are kept" },
+  state: { ...state, argument: "DIR", meaning: "folder of the state, in which record indexes are kept" },
   sink: { ...sink, fallback: null, fallbackText: "required", meaning: "the sink that it belongs to, written as for the runs" },
   contract,
   type: { ...type, fallbackText: "all", meaning: "the only data type to look after" },
