@@ -1,7 +1,9 @@
-import { readdir } from "node:fs/promises";
+import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { DataType } from "../../src/model.ts";
+import { deadwax } from "../system/support/deadwax.ts";
+import { dumpPath } from "../system/support/dumps.ts";
 import { seeded } from "../system/support/random.ts";
 import { expectSame, runAndExpect } from "./expect-changes.ts";
 import { expectedChanges, idOf, idsOfTombstones, lastOf, type Records, replay } from "./oracle.ts";
@@ -33,7 +35,9 @@ async function expectNext(name: string, from: { whole: string; vanishedFrom: str
     const changes = expectedChanges(before.last, after.last);
     const returned = changes.created.filter((id) => vanished.includes(id));
     const gone = [...changes.deleted, ...vanished.filter((id) => !after.last.has(id))];
-    expect([returned.length, vanished.length > returned.length]).toEqual([to === C ? 5 : 0, true]);
+    // An id may come to be used again by chance, too.
+    expect(returned.length).toBeGreaterThanOrEqual(to === C ? 5 : 0);
+    expect(vanished.length).toBeGreaterThan(returned.length);
     const stream = await scene.stream(name, type, to);
     const repeated = new Set([...before.repeated, ...after.repeated]);
     const sent = [...new Set(stream.records.map(idOf))].filter((id) => !repeated.has(id)).sort();
@@ -108,3 +112,40 @@ test("a normal run that was ended is not done again, and leaves the index as it 
   expect(Object.values(reports).map(({ xmlBytes }) => xmlBytes)).toEqual(scene.types.map(() => 0));
   expect(await scene.hashes("again/state/.deadwax_index")).toEqual(index);
 });
+
+test.each(["sink-synced", "file-saved", "generation-written", "index-moved"])(
+  "a normal run that is killed at %s is gone on with, or left behind, without a loss",
+  async (point) => {
+    const [name, left] = [`killed-${point}`, `left-${point}`];
+    await runAndExpect(scene, name, { version: A, flags: FLAGS }, new Map());
+    const place = ["--sink", `file:${join(scene.place(name), "out")}`, "--state", join(scene.place(name), "state")];
+    const files = scene.types.map((type) => dumpPath(scene.place(), type, B));
+    const faults = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `${point} kill 1` } };
+    const ended = await deadwax(["extract", ...files, ...place, "--chunk", "16KiB", "--checkpoint-records", "40"], faults);
+    expect(ended.signal, ended.stderr).toBe("SIGKILL");
+    const kept = await indexName(name);
+    await cp(scene.place(name), scene.place(left), { recursive: true });
+
+    await expectWhole(name, B, await scene.run(name, { version: B, flags: { ...NORMAL, checkpointRecords: "40" } }));
+    await expectNext(name, { whole: B, vanishedFrom: A }, C, await scene.run(name, { version: C, flags: FLAGS }));
+
+    // The next month is begun instead, for the same sink: its index is found by the sink's name.
+    await rm(scene.place(name), { recursive: true });
+    await cp(scene.place(left), scene.place(name), { recursive: true });
+    expect(await indexName(name)).toBe(kept);
+    const now = new Map<DataType, Records>();
+    for (const type of scene.types) {
+      const delivered = await Promise.all(["", ".partial"].map((part) => scene.lines(name, `${B}/${type}.ndjson${part}`)));
+      now.set(type, new Map([...(await scene.full(type, A)).last, ...lastOf(delivered.flat())]));
+    }
+    await scene.run(name, { version: C, flags: FLAGS });
+    for (const type of scene.types) {
+      expectSame(type, replay(now.get(type) ?? new Map(), await scene.stream(name, type, C)), (await scene.full(type, C)).last);
+    }
+  },
+);
+
+async function indexName(name: string): Promise<string> {
+  const [folder = ""] = await readdir(join(scene.place(name), "state", ".deadwax_index"));
+  return folder;
+}
