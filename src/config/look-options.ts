@@ -7,7 +7,7 @@ const { maxRecordBytes, maxDepth, maxAttributes, maxNameBytes, maxInflatedBytes,
 export const LOOK_OPTIONS = {
   contract: { ...contract, meaning: "dialect of the message bodies" },
   dataQualityRules,
-  state: { ...state, fallbackText: "the folder of the dump", meaning: "folder below which access indexes are kept, in .deadwax_access" },
+  state: { ...state, argument: "DIR", fallbackText: "the folder of the dump", meaning: "folder below which access indexes are kept, in .deadwax_access" },
   threads: { ...threads, meaning: "threads that build an access index" },
   inflate,
   output: { ...output, meaning: "form of the log and the errors" },

@@ -169,3 +169,20 @@ it("knows whether machines read the output before anything is checked", () => {
   expect(wantsJson({}, { DEADWAX_OUTPUT: "json" })).toBe(true);
   expect(wantsJson({ output: "text" }, { DEADWAX_OUTPUT: "json" })).toBe(false);
 });
+
+describe("the state", () => {
+  const flags = { root: "dumps", state: "postgres://me:hunter2@db/discogs" };
+
+  it("may be a database, of which the password is not shown", () => {
+    const { state, stateUrl } = resolveExtractConfig({ flags: { ...flags, mode: "incremental" }, env: {} });
+    expect([state, stateUrl?.reveal(), String(stateUrl)]).toEqual([null, flags.state, "postgres://me:***@db/discogs"]);
+    expect(resolveExtractConfig({ flags: { root: "dumps", state: "folder" }, env: {} })).toMatchObject({ state: "folder", stateUrl: null });
+  });
+
+  it("is no database in normal mode, nor one that cannot be read", () => {
+    expect(problemsOf({ flags, env: {} }, resolveExtractConfig)).toBe("--state: a database only with --mode incremental; give a folder");
+    expect(problemsOf({ flags: { ...flags, mode: "incremental", state: "postgres://hunter2" }, env: {} }, resolveExtractConfig)).toMatch(
+      /^state postgres:\/\/\S*: the user is missing; the database is missing$|^state postgres: cannot be read/,
+    );
+  });
+});

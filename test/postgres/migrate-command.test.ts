@@ -71,7 +71,7 @@ describe.each(POSTGRES_VERSIONS)("deadwax migrate on PostgreSQL %s", (version) =
     const second = new Migrating([database.url]);
     expect(await second.ended).toBe(0);
     expect(second.output).toMatch(/^✅ 0003_bookkeeping applied\n/);
-    expect(second.output).toContain(`at migration ${known.length}; 2 applied, 18 indexes built\n`);
+    expect(second.output).toContain(`at migration ${known.length}; ${known.length - 2} applied, 18 indexes built\n`);
     expect(await rowsOf(database)).toEqual(before);
   });
 
