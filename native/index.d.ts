@@ -375,6 +375,8 @@ export interface LedgerInfo extends LedgerCounts {
   readonly header: string;
   /** Corrections were published. */
   readonly corrected: boolean;
+  /** It went on at a length, or afresh: what had lain behind no longer counts, but a fold looks at it. */
+  readonly rewound: boolean;
   /** How far deletions are confirmed, or null if none was begun; see {@link markDeleted}. */
   readonly deletedUpTo: number | null;
 }

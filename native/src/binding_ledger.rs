@@ -65,6 +65,7 @@ pub struct LedgerInfo {
     pub length: f64,
     pub header: String,
     pub corrected: bool,
+    pub rewound: bool,
     pub deleted_up_to: Either<f64, Null>,
 }
 
@@ -81,6 +82,7 @@ pub fn ledger_counts(handle: u32) -> Result<LedgerInfo> {
         length,
         header: ledger.header(),
         corrected: ledger.is_corrected(),
+        rewound: ledger.has_rewound(),
         deleted_up_to: ledger.deleted_up_to().map_or(Either::B(Null), |pos| Either::A(pos as f64)),
     })
 }

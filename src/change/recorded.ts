@@ -1,3 +1,4 @@
+import { fault } from "#fault";
 import type { LedgerCounts } from "../../native/index.js";
 import type { ChangeRun } from "../model.ts";
 import type { Ledger } from "./ledger.ts";
@@ -31,6 +32,7 @@ export async function* recorded<P extends Detected>(pieces: AsyncIterable<P>, le
       const found = piece.log === null ? null : ledger.append(piece.log);
       if (publish === "changes" ? piece.records > 0 : mayDiffer(found, piece.kinds)) {
         await ledger.sync();
+        fault("ledger-synced");
         await delivering();
       }
     } catch (error) {

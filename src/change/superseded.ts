@@ -58,17 +58,18 @@ export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolde
   if (ledger.counts.header === "") return null; // killed before it held anything, and so before anything was delivered
   const { run, ...was } = readHeader(ledger);
   if (generation?.run === run) return null; // all of it is in the index
-  const { created, updated, corrected, deletedUpTo } = ledger.counts;
+  const { created, updated, corrected, rewound, deletedUpTo } = ledger.counts;
   // The same tombstones need not come again: they may be held back this time.
   if (canonicalJson(was) === canonicalJson(of) && deletedUpTo === null) return run;
   // What came as it was behind something else was delivered as something else: that it counts as unchanged says nothing.
-  const hasDelivered = created + updated > 0 || corrected || ledger.corrections().length > 0 || deletedUpTo !== null;
+  const hasDelivered = created + updated > 0 || rewound || corrected || ledger.corrections().length > 0 || deletedUpTo !== null;
   if (!hasDelivered) {
     await index.discard(run);
     return null;
   }
   await fold(index, of.dataType, ledger, opened, run);
-  onFolded(`${of.dataType}: a run of version ${was.version} was never ended; the ${created + updated} records that it may have delivered are looked at anew`);
+  const found = rewound ? "all" : `the ${created + updated}`;
+  onFolded(`${of.dataType}: a run of version ${was.version} was never ended; ${found} records that it may have delivered are looked at anew`);
   return null;
 }
 

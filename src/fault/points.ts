@@ -8,6 +8,7 @@ export const FAULT_POINTS = [
   "message-confirmed",
   "portion-stored",
   "portion-committed",
+  "ledger-synced",
   "sink-synced",
   "file-announced",
   "file-saved",

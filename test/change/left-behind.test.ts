@@ -28,11 +28,16 @@ async function indexFolder(name: string): Promise<string> {
 }
 
 /** Delivers a version by a process that is killed at a durable step. */
-async function killedAt(point: string, name: string, version: string, { of = scene, types = of.types, passage = 1 } = {}): Promise<void> {
+async function killedAt(
+  point: string,
+  name: string,
+  version: string,
+  { of = scene, types = of.types, passage = 1, args = [] as string[] } = {},
+): Promise<void> {
   const place = ["--sink", `file:${join(of.place(name), "out")}`, "--state", join(of.place(name), "state")];
   const files = types.map((type) => dumpPath(of.place(), type, version));
   const options = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `${point} kill ${passage}` } };
-  const ended = await deadwax(["extract", ...files, ...place, "--mode", "incremental", "--allow-deletes"], options);
+  const ended = await deadwax(["extract", ...files, ...place, "--mode", "incremental", "--allow-deletes", ...args], options);
   expect(ended.signal, ended.stderr).toBe("SIGKILL");
 }
 
@@ -56,6 +61,24 @@ test.each([
   expect(left).toHaveLength(scene.types.length);
   for (const type of scene.types) before.set(type, (await scene.full(type, killed)).last);
   await runAndExpect(scene, name, { version: next, flags: FLAGS }, before);
+});
+
+test("what was delivered by a first attempt is known, though the second one came less far", async () => {
+  const [name, types] = ["attempts", ["labels" as const]];
+  const before = (await scene.full("labels", A)).last;
+  await scene.run(name, { version: A, types, flags: FLAGS });
+  await killedAt("file-announced", name, B, { types });
+  const first = { records: await scene.lines(name, `${B}/labels.ndjson`), deleted: [] };
+  expect(first.records).toHaveLength(15);
+  await killedAt("ledger-synced", name, B, { types, passage: 3, args: ["--chunk", "4KiB"] });
+  const second = { records: await scene.lines(name, `${B}/labels.ndjson.partial`), deleted: [] };
+  expect(second.records.length).toBeLessThan(first.records.length);
+  const back = scene.place("dumps-of-a");
+  await mkdir(back);
+  await writeFile(dumpPath(back, "labels", C), await readFile(dumpPath(scene.place(), "labels", A)));
+  await scene.run(name, { version: C, types, from: back, flags: FLAGS });
+  const heard = [first, second, await scene.stream(name, "labels", C)];
+  expectSame("those who heard all", heard.reduce(replay, before), before);
 });
 
 test("deletions that were told by a run which was never ended are taken back by other bytes", async () => {

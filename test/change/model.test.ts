@@ -26,7 +26,6 @@ import { idOf } from "./oracle.ts";
 
 const CASES = cases(250, 10_000);
 const BLOCK_RECORDS = 64;
-const HEADER = '{"run":1}';
 const NUMBERS = 150;
 const ODD = ["007", "x", "Ünter", "9007199254740993", "-1", "1.0", "9007199254740991", "0"];
 const NAMELESS = 6;
@@ -96,6 +95,7 @@ class History {
   #records: Label[] = [];
   #index: number | null = null;
   #generation = 0;
+  #runs = 0;
 
   constructor(seen: Record<string, number>) {
     this.#seen = seen;
@@ -110,7 +110,7 @@ class History {
     const came = full.map((body, at): Came => ({ key: keyOf(body), body, raw: xxh3_64(Buffer.from(xml[at] ?? "")) }));
     this.#count("months", 1);
 
-    const options = { path: months.path("ledger"), header: HEADER, ...(this.#index === null ? {} : { index: this.#index }) };
+    const options = { path: months.path("ledger"), header: JSON.stringify({ run: this.#runs++ }), ...(this.#index === null ? {} : { index: this.#index }) };
     let ledger = openLedger(options);
     try {
       const detect: Detect = { trust: how.trust, publish: how.publish, ...(this.#index === null ? {} : { index: this.#index }) };

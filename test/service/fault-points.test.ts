@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 /** Those of PostgreSQL's sink are struck in test/system/postgres.test.ts, those of incremental mode in test/change/kills.test.ts. */
-const OF_RABBITMQ = FAULT_POINTS.filter((point) => !/^(portion|tombstones|generation|index|state)-/.test(point));
+const OF_RABBITMQ = FAULT_POINTS.filter((point) => !/^(portion|ledger|tombstones|generation|index|state)-/.test(point));
 
 describe.each(OF_RABBITMQ)("at %s", (point) => {
   test.each(["kill", "throw"])("%s: the next start brings everything to its end", { timeout: timeoutMs(120_000, 600_000) }, async (action) => {

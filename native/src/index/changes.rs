@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 
 use super::frame::{self, Op, Ops};
-use super::log::{Frames, Upto};
+use super::log::{Frames, Parts, Upto};
 use crate::fault::Fault;
 
 /// What kind of change.
@@ -46,18 +46,25 @@ pub struct InOrder {
     frames: Frames,
     some: VecDeque<Change>,
     created: Option<bool>,
+    /// None: all of them count.
+    parts: Option<Parts>,
 }
 
 impl InOrder {
-    pub fn open(path: &Path, length: u64, created: Option<bool>) -> Result<Self, Fault> {
-        Ok(Self { frames: Frames::open(path, Upto::Length(length))?, some: VecDeque::new(), created })
+    /// With `parts` only the changes that count.
+    pub fn open(path: &Path, length: u64, created: Option<bool>, parts: Option<Parts>) -> Result<Self, Fault> {
+        Ok(Self { frames: Frames::open(path, Upto::Length(length))?, some: VecDeque::new(), created, parts })
     }
 }
 
 impl Changes for InOrder {
     fn next(&mut self) -> Result<Option<Change>, Fault> {
         while self.some.is_empty() {
+            let counts = self.parts.as_ref().is_none_or(|parts| parts.is_live(self.frames.offset()));
             let Some(payload) = self.frames.next()? else { return Ok(None) };
+            if !counts {
+                continue;
+            }
             if let Some(ops) = payload.strip_prefix(&[frame::PIECE])
                 && !collect(Ops::new(ops), self.created, &mut self.some)
             {

@@ -17,6 +17,8 @@ pub const HEADER: u8 = 1;
 pub const PIECE: u8 = 2;
 pub const CORRECTED: u8 = 3;
 pub const DELETED: u8 = 4;
+/// What lies between a length and this frame does not count: the run went back to that length.
+pub const REWOUND: u8 = 5;
 /// The last byte of every payload. It is not 0, so that bytes a file system never wrote are told from damage.
 pub const END: u8 = 0xee;
 

@@ -13,7 +13,7 @@ use super::block::{Entry, UNKNOWN};
 use super::file::corrupt;
 use super::frame::{self, HEAD_BYTES, Op, Ops};
 use super::key::{self, NAMELESS};
-use super::log::{self, Frames, Log, Upto};
+use super::log::{self, Frames, Log, Parts, Upto};
 use super::marks::{self, Marks};
 use super::reader::Index;
 use super::writer::Odd;
@@ -27,7 +27,7 @@ const FORMAT: u8 = 1;
 /// Where to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Start {
-    /// With nothing, whatever was there.
+    /// With nothing. What another run has left is replaced; of the same run it no longer counts.
     Fresh,
     /// With the ledger up to there.
     Resume(Upto),
@@ -105,6 +105,8 @@ pub(super) struct State {
     last_pos: u64,
     last_key: u64,
     pub length: u64,
+    /// There are frames that no longer count.
+    pub has_rewound: bool,
     /// Appended, but not written.
     pending: Vec<u8>,
     /// Why nothing can be appended any more.
@@ -134,18 +136,14 @@ impl Ledger {
                 state.begin(header.unwrap_or_default(), identity);
                 None
             }
-            (Some(path), Start::Fresh) => {
-                state.begin(header.unwrap_or_default(), identity);
-                Some(Log::create(path)?)
-            }
-            (Some(path), Start::Resume(upto)) => {
-                state.replay(path, upto, header, identity)?;
-                let log = Log::resume(path, state.length)?;
-                if state.length == 0 {
+            (Some(path), Start::Fresh) => match begun(path, header.unwrap_or_default(), identity) {
+                Some(length) => Some(state.resume(path, Upto::Length(length), header, identity)?),
+                None => {
                     state.begin(header.unwrap_or_default(), identity);
+                    Some(Log::create(path)?)
                 }
-                Some(log)
-            }
+            },
+            (Some(path), Start::Resume(upto)) => Some(state.resume(path, upto, header, identity)?),
         };
         let log = log.map(|log| (log.path().to_owned(), Mutex::new(log)));
         Ok(Self { index, state: Mutex::new(state), log })
@@ -204,6 +202,11 @@ impl Ledger {
     /// In bytes, whether durable or not.
     pub fn length(&self) -> u64 {
         self.state().length
+    }
+
+    /// Whether it holds what was found before the run went back, and what may have been delivered.
+    pub fn has_rewound(&self) -> bool {
+        self.state().has_rewound
     }
 
     pub fn is_corrected(&self) -> bool {
@@ -267,6 +270,14 @@ impl Again {
     }
 }
 
+/// Where the header of a ledger ends; None if there is none, or another one.
+fn begun(path: &Path, header: &str, identity: u64) -> Option<u64> {
+    let mut frames = Frames::open(path, Upto::LastWhole).ok()?;
+    let payload = frames.next().ok()??;
+    State::new(0, 0).read_header(payload, Some(header), identity).ok()?;
+    Some(frames.offset())
+}
+
 fn sealed(payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0; HEAD_BYTES];
     bytes.extend_from_slice(payload);
@@ -291,6 +302,7 @@ impl State {
             last_pos: 0,
             last_key: 0,
             length: 0,
+            has_rewound: false,
             pending: Vec::new(),
             failed: None,
         }
@@ -305,10 +317,29 @@ impl State {
         self.push(&sealed(&payload), true);
     }
 
+    /// Goes on at a length, and says so where something lies behind it.
+    fn resume(&mut self, path: &Path, upto: Upto, header: Option<&str>, identity: u64) -> Result<Log, Fault> {
+        self.replay(path, upto, header, identity)?;
+        let log = Log::resume(path, self.length)?;
+        if self.length == 0 {
+            self.begin(header.unwrap_or_default(), identity);
+        }
+        if let Upto::Length(to) = upto
+            && to < self.length
+        {
+            let mut payload = vec![frame::REWOUND];
+            payload.extend_from_slice(&to.to_le_bytes());
+            self.push(&sealed(&payload), true);
+        }
+        Ok(log)
+    }
+
     fn replay(&mut self, path: &Path, upto: Upto, header: Option<&str>, identity: u64) -> Result<(), Fault> {
-        let mut frames = Frames::open(path, upto)?;
+        let parts = Parts::read(path, upto)?;
+        let mut frames = Frames::open(path, if parts.end() == 0 { upto } else { Upto::Length(parts.end()) })?;
         let mut expected = Some(header);
         loop {
+            let is_live = parts.is_live(frames.offset());
             let payload = match frames.next()? {
                 Some(payload) => payload,
                 None if expected.is_some() && upto != Upto::LastWhole => return Err(frames.damaged("its header is missing")),
@@ -317,7 +348,8 @@ impl State {
             };
             let done = match expected.take() {
                 Some(header) => self.read_header(payload, header, identity),
-                None => self.apply(payload).map_err(|what| Err(what)),
+                None if is_live => self.apply(payload).map_err(Err),
+                None => self.recall(payload).map_err(Err),
             };
             match done {
                 Ok(()) => {}
@@ -327,6 +359,25 @@ impl State {
         }
         // Without its header there is nothing.
         self.length = if expected.is_some() { 0 } else { frames.offset() };
+        Ok(())
+    }
+
+    /// Takes note of a frame that no longer counts: what a fold of the ledger has to know of it.
+    fn recall(&mut self, payload: &[u8]) -> Result<(), &'static str> {
+        self.has_rewound = true;
+        match payload.split_first() {
+            // Deletions were begun, and none of them counts as confirmed.
+            Some((&frame::DELETED, _)) => self.deleted = self.deleted.or(Some(0)),
+            Some((&frame::PIECE, ops)) => {
+                let mut ops = Ops::new(ops);
+                while let Some(op) = ops.next() {
+                    if let Op::Created { entry, odd: Some(id) } = op.map_err(|_| "a frame is malformed")? {
+                        self.odd.insert(entry.key, id).map_err(|_| "it has too many ids that are no numbers")?;
+                    }
+                }
+            }
+            _ => {}
+        }
         Ok(())
     }
 
@@ -353,6 +404,7 @@ impl State {
         let (&kind, rest) = payload.split_first().ok_or("a frame is empty")?;
         match (kind, rest.len()) {
             (frame::PIECE, _) => self.piece(Ops::new(rest)).map_err(|_| "a frame does not fit the index"),
+            (frame::REWOUND, 8) => Ok(()),
             (frame::CORRECTED, 0) => {
                 self.corrected = true;
                 Ok(())

@@ -1,13 +1,15 @@
 //! The file of a ledger: a magic, then frames, one behind the other.
 //!
-//! Frames are only ever appended. A crash leaves a torn last one, which is cut off; all other damage is a fault.
+//! Frames are only ever appended. A crash leaves a torn last one, which is cut off; all other damage is a fault. A run that goes on
+//! at a checkpoint says that it went back there: what lies behind no longer counts, but may have been delivered.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::file::corrupt;
-use super::frame::{END, HEAD_BYTES, length_check};
+use super::frame::{END, HEAD_BYTES, REWOUND, length_check};
 use super::writer::{sync_folder, unwritable};
 use crate::fault::{Code, Fault};
 use crate::hash::xxh3_64;
@@ -143,6 +145,62 @@ impl Frames {
         let fault = corrupt(self.offset, what);
         Fault { message: format!("ledger {}: {}", self.name, fault.message), ..fault }
     }
+}
+
+/// Which parts of a ledger count.
+#[derive(Debug)]
+pub struct Parts {
+    live: Vec<Range<u64>>,
+    /// Behind the last whole frame.
+    end: u64,
+}
+
+impl Parts {
+    /// Those that count where the ledger is read so far. Damage behind that is where it ends: it was never durable.
+    pub fn read(path: &Path, upto: Upto) -> Result<Self, Fault> {
+        Frames::open(path, upto)?;
+        let mut frames = Frames::open(path, Upto::LastWhole)?;
+        let mut rewinds: Vec<(Range<u64>, u64)> = Vec::new();
+        let mut is_there = false;
+        loop {
+            let at = frames.offset();
+            is_there |= upto == Upto::Length(at);
+            let to = match frames.next() {
+                Ok(Some(payload)) => rewound(payload).filter(|&to| to < at),
+                Ok(None) => break,
+                Err(_) if is_there => break,
+                Err(fault) => return Err(fault),
+            };
+            rewinds.extend(to.map(|to| (at..frames.offset(), to)));
+        }
+        let end = frames.offset();
+        match upto {
+            Upto::LastWhole => Ok(Self { live: live(&rewinds, end), end }),
+            Upto::Length(length) if is_there => Ok(Self { live: live(&rewinds, length), end }),
+            Upto::Length(_) => Err(frames.damaged("a frame is cut short")),
+        }
+    }
+
+    pub fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether the frame that begins there counts.
+    pub fn is_live(&self, at: u64) -> bool {
+        self.live.iter().any(|part| part.contains(&at))
+    }
+}
+
+fn live(rewinds: &[(Range<u64>, u64)], end: u64) -> Vec<Range<u64>> {
+    let Some((frame, to)) = rewinds.iter().rev().find(|(frame, _)| frame.end <= end) else { return vec![0..end] };
+    let mut parts = live(rewinds, *to);
+    parts.push(frame.end..end);
+    parts
+}
+
+fn rewound(payload: &[u8]) -> Option<u64> {
+    let to = payload.strip_prefix(&[REWOUND])?;
+    to.try_into().ok().map(u64::from_le_bytes)
 }
 
 /// Appends to the file of a ledger.

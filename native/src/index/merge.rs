@@ -8,6 +8,7 @@ use super::changes::{Change, Changes, InOrder, Kind};
 use super::file::{BLOCK_RECORDS, corrupt};
 use super::key::{self, NAMELESS};
 use super::ledger::{Last, Ledger};
+use super::log::{Parts, Upto};
 use super::marks;
 use super::sort::{RUN_RECORDS, Sorter};
 use super::writer::Writer;
@@ -45,14 +46,19 @@ pub fn merge(ledger: &Ledger, how: How) -> Result<(u64, u64), Fault> {
     if !how.dirty && !ledger.corrections()?.is_empty() {
         return Err(Fault::new(Code::Internal, 0, "corrections have not been published"));
     }
-    let ascends = ledger.state().ascends;
-    if ascends {
+    let (ascends, has_rewound) = {
+        let state = ledger.state();
+        (state.ascends, state.has_rewound)
+    };
+    // What no longer counts may have been delivered all the same.
+    let parts = || (has_rewound && !how.dirty).then(|| Parts::read(path, Upto::Length(length))).transpose();
+    if ascends && !(has_rewound && how.dirty) {
         // Each in the order of the index, but one among the other: the ledger is read twice.
-        let changed = InOrder::open(path, length, Some(false))?;
-        return Merge::new(ledger, how, changed, InOrder::open(path, length, Some(true))?)?.run();
+        let changed = InOrder::open(path, length, Some(false), parts()?)?;
+        return Merge::new(ledger, how, changed, InOrder::open(path, length, Some(true), parts()?)?)?.run();
     }
     let mut sorter = Sorter::new(how.out, how.run_records);
-    let mut changes = InOrder::open(path, length, None)?;
+    let mut changes = InOrder::open(path, length, None, parts()?)?;
     while let Some(change) = changes.next()? {
         sorter.push(change)?;
     }
