@@ -32,7 +32,7 @@ async function killedAt(
   point: string,
   name: string,
   version: string,
-  { of = scene, types = of.types, passage = 1, args = [] as string[] } = {},
+  { of = scene, types = of.types, passage = 1, args = [] }: Partial<{ of: Scene; types: readonly DataType[]; passage: number; args: string[] }> = {},
 ): Promise<void> {
   const place = ["--sink", `file:${join(of.place(name), "out")}`, "--state", join(of.place(name), "state")];
   const files = types.map((type) => dumpPath(of.place(), type, version));

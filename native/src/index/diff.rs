@@ -81,14 +81,13 @@ impl Side {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::path::PathBuf;
 
     use super::super::block::DIRTY;
     use super::super::build::Builder;
     use super::*;
 
     fn index(name: &str, rows: &[(&str, u8, u8)]) -> Arc<Index> {
-        let path = PathBuf::from(std::env::temp_dir()).join(format!("deadwax-diff-{}-{name}.idx", std::process::id()));
+        let path = std::env::temp_dir().join(format!("deadwax-diff-{}-{name}.idx", std::process::id()));
         let mut build = Builder::new(&path, 3, 64);
         for &(id, hash, flags) in rows {
             build.push(Some(id), u64::from(hash) + 1, &[hash; 16], flags).unwrap();

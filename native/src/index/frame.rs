@@ -178,6 +178,7 @@ impl<'a> Ops<'a> {
     }
 
     /// The next operation; None at the end.
+    #[expect(clippy::should_implement_trait, reason = "what it lends does not outlive a frame, and it is called in one place")]
     pub fn next(&mut self) -> Option<Result<Op<'a>, Malformed>> {
         let (&op, rest) = self.rest.split_first()?;
         self.rest = rest;

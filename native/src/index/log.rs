@@ -78,6 +78,7 @@ impl Frames {
     }
 
     /// The payload of the next frame, without its end; None behind the last one.
+    #[expect(clippy::should_implement_trait, reason = "it lends what it has read, which no iterator can")]
     pub fn next(&mut self) -> Result<Option<&[u8]>, Fault> {
         let left = self.bytes - self.offset;
         if left == 0 {
@@ -192,7 +193,7 @@ impl Parts {
 }
 
 fn live(rewinds: &[(Range<u64>, u64)], end: u64) -> Vec<Range<u64>> {
-    let Some((frame, to)) = rewinds.iter().rev().find(|(frame, _)| frame.end <= end) else { return vec![0..end] };
+    let Some((frame, to)) = rewinds.iter().rev().find(|(frame, _)| frame.end <= end) else { return std::iter::once(0..end).collect() };
     let mut parts = live(rewinds, *to);
     parts.push(frame.end..end);
     parts

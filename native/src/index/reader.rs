@@ -72,7 +72,7 @@ impl Index {
             a.first_key <= b.first_key && a.offset < b.offset && a.position < b.position
         });
         let ends = self.directory.last().is_none_or(|last| last.offset < self.footer.odd.offset && last.position < self.footer.records);
-        if starts != (MAGIC.len() as u64, 0) || !ascend || !ends || part.bytes % PLACE_BYTES as u64 != 0 {
+        if starts != (MAGIC.len() as u64, 0) || !ascend || !ends || !part.bytes.is_multiple_of(PLACE_BYTES as u64) {
             return Err(self.corrupt(part.offset, "its directory does not fit its blocks"));
         }
         Ok(())
