@@ -120,7 +120,7 @@ function unknownVariables(env: NodeJS.ProcessEnv): string[] {
   return unknown.map((name) => `${name}: there is no such variable`);
 }
 
-function inputProblems({ files, root, type, contract, dataQualityRules, verify, mode, dryRun, limit, stateUrl, origins }: Config): string[] {
+function inputProblems({ files, root, type, contract, dataQualityRules, verify, mode, dryRun, limit, origins }: Config): string[] {
   const problems: string[] = [];
   const stdin = files.includes("-");
   if (files.length === 0 && root === null) problems.push("nothing to extract: name dump files, - for standard input, or --root DIR");
@@ -130,7 +130,6 @@ function inputProblems({ files, root, type, contract, dataQualityRules, verify, 
   if (dataQualityRules !== null && contract === "topic")
     problems.push(`${named("dataQualityRules", origins)}: only for the fanout contract; give --contract fanout, or no rules`);
   problems.push(...incrementalProblems({ mode, dryRun, limit, verify, origins }, stdin));
-  if (mode === "normal" && stateUrl !== null) problems.push(`${named("state", origins)}: a database only with --mode incremental; give a folder`);
   if (files.length > 1 && type !== null) problems.push("--type: only for one file; several are told apart by their names");
   return problems;
 }

@@ -5,7 +5,7 @@ import type { PostgresClient } from "../postgres/connect.ts";
 import { copyBinaryInto } from "../postgres/copy.ts";
 import { completeRun, runNumber, supersedeRun } from "../postgres/processing-runs.ts";
 import { completeState, moveState, readRun } from "../postgres/processing-state.ts";
-import { applyStaged, isUnknown, RECORD_COLUMNS, STAGING_COLUMNS, stage } from "../postgres/record-states.ts";
+import { applyStaged, forgetChanges, isUnknown, RECORD_COLUMNS, STAGING_COLUMNS, stage } from "../postgres/record-states.ts";
 import { inTransaction } from "../postgres/transaction.ts";
 import { recordRows, stagingRows } from "./differences.ts";
 import type { BegunRun } from "./index-store.ts";
@@ -52,10 +52,11 @@ async function commitType(client: PostgresClient, type: TypeCommit, { folded, ru
   const isRebased = folded === null && old !== null && old.hashVersion !== next.hashVersion;
   await stage(client);
   await copyBinaryInto(client, STAGING_COLUMNS, stagingRows(before, after, { isRebased, withoutPlain: isFirst }));
-  await applyStaged(client, { dataType, state, run: next.run, number, isLogged: folded === null && run?.isBaseline === false, runsKept });
+  await applyStaged(client, { dataType, state, run: next.run, number, isLogged: folded === null && run?.isBaseline === false });
   if (folded !== null) return await supersedeRun(client, folded);
   const isCompleted = await completeRun(client, state, next.run, next.changes);
   if (!isCompleted) throw overtaken(dataType);
+  await forgetChanges(client, state, runsKept);
   const { created, updated, unchanged } = next.changes;
   if (run !== null)
     await completeState(client, state, { name: run.file.name, checksum: run.file.sha256, bytes: run.file.bytes }, created + updated + unchanged);

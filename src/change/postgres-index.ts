@@ -9,7 +9,7 @@ import { stateFailure } from "../postgres/check-state.ts";
 import type { PostgresConfig } from "../postgres/config.ts";
 import type { PostgresClient } from "../postgres/connect.ts";
 import { Lease } from "../postgres/lease.ts";
-import { requireMigrated } from "../postgres/migrations.ts";
+import { hasTable, requireMigrated } from "../postgres/migrations.ts";
 import { abortOrphans, doubtRun, endRuns, runsInDoubt, startRun, supersedeRun } from "../postgres/processing-runs.ts";
 import { ensureState, readState, type StoredState, tellStates } from "../postgres/processing-state.ts";
 import { readRecords } from "../postgres/record-states.ts";
@@ -100,6 +100,16 @@ export class PostgresIndex implements IndexStore {
       await session[Symbol.asyncDispose]();
       throw error;
     }
+  }
+
+  /** Whether the database knows anything of one of the data types; one without our tables does not. Changes nothing. */
+  static async isThere({ config, key, dataTypes, warn }: PostgresIndexOptions): Promise<boolean> {
+    await using session = new Turns(new Session(config, eventsOf(warn)));
+    return await session.ask("the state cannot be read", async (client) => {
+      if (!(await hasTable(client, config.schema, "processing_state"))) return false;
+      for (const dataType of dataTypes) if ((await readState(client, { ...key, dataType }))?.end != null) return true;
+      return false;
+    });
   }
 
   generation(dataType: DataType): Generation | null {

@@ -71,7 +71,7 @@ export const OPTIONS = {
     fallbackText: "--root, else the folder of the file",
     unit: null,
     secret: "url",
-    meaning: "folder of the state; incremental: or postgres://… of the database that keeps what was delivered",
+    meaning: "folder of the state, or postgres://… of the database in which incremental runs keep what was delivered",
   },
   force: {
     argument: null,

@@ -50,7 +50,7 @@ export interface ServeConfig extends Readonly<Omit<ValuesOf<ServeTable>, Compose
   readonly contract: Contract;
   /** URLs for `openSinks`, with everything that the settings say about the sinks. */
   readonly sinkUrls: readonly Secret[];
-  /** Database of the state, in incremental mode; null: the root has it all. */
+  /** Database of the state; null: the root has it all. */
   readonly stateUrl: Secret | null;
   /** What `POST /trigger` has to be authorised with; null: everybody may. */
   readonly triggerToken: Secret | null;
@@ -70,7 +70,7 @@ export function composeServeConfig(flags: ServeFlags, env: NodeJS.ProcessEnv, un
   const contract = chooseContract(resolved);
   // Its parts have to be sound before they can be put together.
   const sinks = contract === null || contract instanceof Fault || resolved.problems.length > 0 ? null : chooseSinks(resolved, contract.value);
-  const stateUrl = values.mode === "incremental" ? stateDatabase(env) : null;
+  const stateUrl = stateDatabase(env, values.mode);
   const faults = [contract, sinks, stateUrl, rulesFault(resolved, contract)].filter((part) => part instanceof Fault).map(({ text }) => text);
   const problems = [...resolved.problems, ...[...unknown, ...file.problems, ...faults].map((text) => ({ text, isUsage: false }))];
   if (problems.length > 0 || contract === null || contract instanceof Fault || sinks === null || sinks instanceof Fault || stateUrl instanceof Fault)
@@ -98,8 +98,8 @@ function withoutComposed(values: ValuesOf<ServeTable>): Omit<ValuesOf<ServeTable
   return Object.fromEntries(Object.entries(values).filter(([key]) => !composed.includes(key))) as unknown as Omit<ValuesOf<ServeTable>, Composed>;
 }
 
-/** The database that the variables of PostgreSQL name; null: they name none. */
-function stateDatabase(env: NodeJS.ProcessEnv): Secret | Fault | null {
+/** The database that the variables of PostgreSQL name; null: they name none. In normal mode, which only follows, half of them are nobody's business. */
+function stateDatabase(env: NodeJS.ProcessEnv, mode: Mode): Secret | Fault | null {
   const resolved = resolveTable(POSTGRES_OPTIONS, { flags: {}, env });
   if (!namesPostgres(resolved)) return null;
   const missing = missingPostgres(resolved);
@@ -107,7 +107,8 @@ function stateDatabase(env: NodeJS.ProcessEnv): Secret | Fault | null {
     ...resolved.problems.map(({ text }) => text),
     ...(missing === null ? [] : [`${missing}; give them all, or none to keep the state in the root`]),
   ];
-  return problems.length === 0 ? postgresUrl(resolved) : new Fault(problems.join("; "));
+  if (problems.length === 0) return postgresUrl(resolved);
+  return mode === "normal" ? null : new Fault(problems.join("; "));
 }
 
 /** In incremental mode the size of a batch means something. */

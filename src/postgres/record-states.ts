@@ -62,8 +62,6 @@ export interface RecordScope {
   readonly number: number;
   /** Whether the changelog hears of it. */
   readonly isLogged: boolean;
-  /** Runs of which the changelog is kept. */
-  readonly runsKept: number;
 }
 
 /** All records of a state, as they come. */
@@ -84,13 +82,17 @@ export async function isUnknown(client: PostgresClient, state: number): Promise<
 }
 
 /** Does what the staging table says. */
-export async function applyStaged(client: PostgresClient, { dataType, state, run, number, isLogged, runsKept }: RecordScope): Promise<void> {
+export async function applyStaged(client: PostgresClient, { dataType, state, run, number, isLogged }: RecordScope): Promise<void> {
   await client.query("ANALYZE deadwax_differences");
   await client.query(REMOVE_OTHER, [state]);
   await client.query(STORE_OTHER, [state, number]);
   await client.query(REMOVE, [state]);
   await client.query(STORE, [state, number]);
   if (isLogged) await client.query(LOG, [dataType, run]);
+}
+
+/** Drops what the changelog has of all but the last completed runs. */
+export async function forgetChanges(client: PostgresClient, state: number, runsKept: number): Promise<void> {
   await client.query(FORGET, [state, runsKept]);
 }
 

@@ -202,12 +202,13 @@ describe("what is accepted and ignored", () => {
     expect([warnings, batchSize]).toEqual([[], 1000]);
   });
 
-  it("POSTGRES_* is where the state is, in incremental mode and if all of it is there", () => {
+  it("POSTGRES_* is where the state is, if all of it is there", () => {
     const database = { POSTGRES_HOST: "db", POSTGRES_USERNAME: "me", POSTGRES_PASSWORD: "canary", POSTGRES_DATABASE: "discogs" };
     const { stateUrl } = serve({ ...database, DEADWAX_MODE: "incremental" });
     expect(stateUrl?.reveal()).toBe("postgres://me:canary@db:5432/discogs?schema=public&sslmode=disable");
     expect(JSON.stringify(serve({ ...database, DEADWAX_MODE: "incremental" }))).not.toContain("canary");
-    expect(serve(database).stateUrl).toBeNull();
+    expect(serve(database).stateUrl).not.toBeNull(); // what it delivers has to be known there too
+    expect(serve({ ...database, POSTGRES_DATABASE: "" }).stateUrl).toBeNull();
     expect(serve({ DEADWAX_MODE: "incremental" }).stateUrl).toBeNull();
     const { message, exit } = refused({ ...FANOUT, ...database, POSTGRES_DATABASE: "", DEADWAX_MODE: "incremental" });
     expect([message, exit]).toEqual(["not set: POSTGRES_DATABASE; give them all, or none to keep the state in the root", 1]);

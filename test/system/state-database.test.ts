@@ -157,6 +157,24 @@ test("a first run beside a filled database publishes all, logs none of it and lo
   }
 });
 
+test("a normal run in between is known to the database, as it is to a folder", async () => {
+  await using database = await stateDatabase("18");
+  const kept = new Place(join(folder.path, "kept-normal"), dumps, join(folder.path, "kept-normal", "state"));
+  const stored = new Place(join(folder.path, "stored-normal"), dumps, database.url);
+  for (const [month, mode] of [
+    [A, "incremental"],
+    [B, "normal"],
+    [C, "incremental"],
+  ] as const) {
+    const args = mode === "normal" ? [] : ["--allow-deletes"];
+    const [expected, { found, stderr, code }] = await Promise.all([kept.run(month, { mode, args }), stored.run(month, { mode, args })]);
+    expect(code, stderr).toBe(0);
+    expect(found).toEqual(expected.found);
+    expect(await stored.delivered(month)).toEqual(await kept.delivered(month));
+    expect(await recordsOf(database)).toEqual(await embeddedRecords(kept.state));
+  }
+});
+
 test("a record takes about 100 bytes with its key, and is looked up, changed and logged by an index", async () => {
   await using database = await stateDatabase("15");
   const RECORDS = 200_000;

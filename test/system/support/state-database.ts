@@ -14,6 +14,7 @@ export type Found = Readonly<Record<"created" | "updated" | "deleted" | "unchang
 /** Where a run works, and what it is given beside. */
 interface PlaceOptions extends StartOptions {
   readonly host?: string;
+  readonly mode?: "normal" | "incremental";
   readonly sink?: string;
   readonly args?: readonly string[];
 }
@@ -38,9 +39,12 @@ export class Place {
   }
 
   /** Brings a month into the sink. */
-  async start({ name }: Month, { host = "here", sink = `file:${this.path}/out`, args = [], ...options }: PlaceOptions = {}): Promise<Running> {
+  async start(
+    { name }: Month,
+    { host = "here", mode = "incremental", sink = `file:${this.path}/out`, args = [], ...options }: PlaceOptions = {},
+  ): Promise<Running> {
     await cp(join(this.dumps, name), this.root(host), { recursive: true });
-    const fixed = ["extract", "--root", this.root(host), "--mode", "incremental", "--sink", sink, "--state", this.state];
+    const fixed = ["extract", "--root", this.root(host), "--mode", mode, "--sink", sink, "--state", this.state];
     return new Running([...fixed, ...this.args, ...args, "--output", "json"], { node: ["--conditions=deadwax-faults"], ...options });
   }
 
