@@ -68,6 +68,7 @@ const generation: z.ZodType<Generation> = z.strictObject({
   rulesDigest: z.string().nullable(),
   hashVersion: count,
 });
+const versioned = z.object({ pointerVersion: z.int() });
 const stored = z.strictObject({
   pointerVersion: z.int(),
   sink: z.string(),
@@ -95,10 +96,14 @@ export function readPointer(text: string): Pointer | string {
   } catch {
     return "it is not JSON";
   }
+  // What a newer one writes may have other members.
+  const { data: version } = versioned.safeParse(json);
+  if (version !== undefined && version.pointerVersion !== POINTER_VERSION) {
+    return `it has pointerVersion ${version.pointerVersion}, this deadwax knows ${POINTER_VERSION}: use the release that wrote it`;
+  }
   const parsed = stored.safeParse(json);
   if (!parsed.success) return "it is not what this deadwax writes";
   const { checksum, ...body } = parsed.data;
-  if (body.pointerVersion !== POINTER_VERSION) return `it has pointerVersion ${body.pointerVersion}, this deadwax knows ${POINTER_VERSION}`;
   if (checksum !== checksumOf(body)) return "its checksum is not that of what it says";
   const { sink, contract, types } = body;
   return { sink, contract, types: types as Pointer["types"] };

@@ -91,7 +91,7 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
       limit: request.limit,
       rejectsMax: request.limits.rejectsMax,
       batchRecords: request.incremental?.batchRecords ?? null,
-      corrections: changes === null ? null : () => corrections(input, changes, run),
+      corrections: changes === null ? null : () => corrections(input, source, changes, run),
       verified: source?.verified === true && request.verify !== "stream",
       open: async (dataType) => {
         claim(run, dataType, name);
@@ -129,12 +129,18 @@ export async function extractFile(input: InputFile, source: SourceState | null, 
 }
 
 /** A second reading of the file for the records whose id came several times and of which not the last was delivered last; hardly ever any. */
-async function* corrections(input: InputFile, changes: TypeChanges, { request, pool, rules }: RunContext): AsyncGenerator<ParsedPiece> {
+async function* corrections(
+  input: InputFile,
+  source: SourceState | null,
+  changes: TypeChanges,
+  { request, pool, rules }: RunContext,
+): AsyncGenerator<ParsedPiece> {
   const only = changes.ledger.corrections();
   if (only.length === 0) return;
   // Where every record is delivered, the last one of an id was delivered last.
   if (request.incremental === null) return changes.ledger.corrected();
   await using pieces = pool.pull(input.name, { ...sourceOptions(request), rules, path: input.path, dataType: input.dataType, resume: null, only });
+  assertVerified(input.name, source, pieces);
   const { run } = changes.ledger;
   for await (const piece of pieces) {
     yield { ...piece, changes: { run, kinds: new Uint8Array(piece.records).fill(UPDATED) }, ledger: changes.ledger.position };
