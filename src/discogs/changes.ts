@@ -21,9 +21,9 @@ const RESTARTS: readonly ErrorCode[] = ["LEDGER_MISMATCH", "INDEX_CORRUPT", "IND
 
 type Publish = "changes" | "all";
 
-/** Whether there is an index of a sink, which runs have to keep right. */
+/** Whether runs from this folder have looked for changes, so that all have to keep the index right. Whoever never did needs no database to deliver everything. */
 export async function hasIndex({ indexRoot, sinkName, database }: IndexPlace, contract: Contract): Promise<boolean> {
-  return database !== null || !(await RecordIndex.open(indexRoot, { sink: sinkName, contract })).isNew;
+  return !(await RecordIndex.open(indexRoot, { sink: sinkName, contract }, database?.name ?? null)).isNew;
 }
 
 /**
@@ -124,7 +124,7 @@ export class VersionChanges implements Disposable, AsyncDisposable {
   static async open(request: ExtractRequest, telemetry: Telemetry): Promise<VersionChanges | null> {
     const { incremental, version, force, inputs } = request;
     const place = incremental ?? request.kept;
-    if (place === null) return null;
+    if (place === null || (incremental === null && !(await hasIndex(place, request.contract)))) return null;
     const index = await openIndex(request, place, incremental?.dryRun ?? false, (text) => telemetry.warned(text));
     try {
       if (incremental === null) {
