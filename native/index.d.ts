@@ -394,7 +394,7 @@ export function appendLedger(handle: number, frame: Uint8Array): LedgerCounts;
 export function syncLedger(handle: number): Promise<number>;
 /**
  * At the end of the file: the raw fingerprints, ascending, of records to publish once more, since an id came several times and not its
- * last record was published last. Empty once {@link markCorrected} was called.
+ * last record was published last. Make the ledger durable before. Empty once {@link markCorrected} was called.
  */
 export function corrections(handle: number): BigUint64Array;
 /** Says that the corrections were published. */

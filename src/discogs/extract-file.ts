@@ -139,6 +139,9 @@ async function* corrections(
   if (only.length === 0) return;
   // Where every record is delivered, the last one of an id was delivered last.
   if (request.incremental === null) return changes.ledger.corrected();
+  // What was held back so far makes downstream another only now.
+  await changes.ledger.sync();
+  await changes.delivering();
   await using pieces = pool.pull(input.name, { ...sourceOptions(request), rules, path: input.path, dataType: input.dataType, resume: null, only });
   assertVerified(input.name, source, pieces);
   const { run } = changes.ledger;
