@@ -152,7 +152,9 @@ impl<'a, A: Changes, B: Changes> Merge<'a, A, B> {
         }
         if !is_present {
             let stays = self.how.keep && deleted.is_none_or(|up_to| positions.start >= up_to);
-            return match (stays, self.how.doubt) {
+            // Of tombstones that were begun any may have been sent.
+            let doubt = self.how.doubt || (deleted.is_some() && first.key < NAMELESS);
+            return match (stays, doubt) {
                 (true, false) => self.push_all(entries),
                 (true, true) if first.key < NAMELESS => self.push_dirty(first.key, entries),
                 _ => Ok(()),
