@@ -32,8 +32,8 @@ pub struct Entry {
     pub flags: u8,
 }
 
-/// Appends the block of `entries` at `offset` of the file; keys must not descend.
-pub fn write(entries: &[Entry], offset: u64, out: &mut Vec<u8>) {
+/// Appends the block of `entries` at `offset` of the file; keys must not descend. Answers its checksum.
+pub fn write(entries: &[Entry], offset: u64, out: &mut Vec<u8>) -> u64 {
     let start = out.len();
     let first = entries.first().map_or(0, |entry| entry.key);
     out.extend_from_slice(&[0; 8]);
@@ -56,6 +56,7 @@ pub fn write(entries: &[Entry], offset: u64, out: &mut Vec<u8>) {
     out[start + 20..start + 24].copy_from_slice(&bytes.to_le_bytes());
     let check = check(&out[start + 8..], offset);
     out[start..start + 8].copy_from_slice(&check.to_le_bytes());
+    check
 }
 
 fn check(bytes: &[u8], offset: u64) -> u64 {

@@ -61,7 +61,7 @@ impl Changes for InOrder {
     fn next(&mut self) -> Result<Option<Change>, Fault> {
         while self.some.is_empty() {
             let counts = self.parts.as_ref().is_none_or(|parts| parts.is_live(self.frames.offset()));
-            let Some(payload) = self.frames.next()? else { return Ok(None) };
+            let Some(payload) = self.frames.next_frame()? else { return Ok(None) };
             if !counts {
                 continue;
             }
@@ -76,8 +76,8 @@ impl Changes for InOrder {
 }
 
 /// False if an operation is malformed.
-fn collect(mut ops: Ops, created: Option<bool>, out: &mut VecDeque<Change>) -> bool {
-    while let Some(op) = ops.next() {
+fn collect(ops: Ops, created: Option<bool>, out: &mut VecDeque<Change>) -> bool {
+    for op in ops {
         let change = match op {
             Ok(Op::Seen { .. }) => continue,
             Ok(Op::Created { entry, .. }) => Change { at: entry.key, raw: entry.raw, hash: entry.hash, kind: Kind::Created, flags: entry.flags },

@@ -18,7 +18,7 @@ pub const ODD_IDS_MAX: usize = 1_000_000;
 /// And their bytes.
 pub const ODD_BYTES_MAX: usize = 64 << 20;
 /// Words of the footer.
-const FOOTER_WORDS: usize = 14;
+const FOOTER_WORDS: usize = 15;
 pub const FOOTER_BYTES: usize = FOOTER_WORDS * 8;
 pub const PLACE_BYTES: usize = 24;
 
@@ -72,6 +72,8 @@ pub struct Footer {
     pub records: u64,
     /// Entries that share their key with the one before them.
     pub shared: u64,
+    /// A checksum of the blocks' checksums, so that no two indexes have the same footer.
+    pub blocks: u64,
     pub odd: Part,
     pub meta: Part,
     pub directory: Part,
@@ -80,9 +82,9 @@ pub struct Footer {
 impl Footer {
     pub fn to_bytes(self) -> Vec<u8> {
         let mut out = Vec::with_capacity(FOOTER_BYTES);
-        let Self { records, shared, odd, meta, directory } = self;
+        let Self { records, shared, blocks, odd, meta, directory } = self;
         let parts = [odd, meta, directory].into_iter().flat_map(|part| [part.offset, part.bytes, part.check]);
-        for word in [u64::from_le_bytes(*MAGIC), FORMAT, records, shared].into_iter().chain(parts) {
+        for word in [u64::from_le_bytes(*MAGIC), FORMAT, records, shared, blocks].into_iter().chain(parts) {
             out.extend_from_slice(&word.to_le_bytes());
         }
         out.extend_from_slice(&xxh3_64(&out).to_le_bytes());
@@ -96,7 +98,9 @@ impl Footer {
             xxh3_64(words) == word(check, 0)
         };
         let part = |at: usize| Part { offset: word(bytes, at), bytes: word(bytes, at + 1), check: word(bytes, at + 2) };
-        sound.then(|| (word(bytes, 1), Self { records: word(bytes, 2), shared: word(bytes, 3), odd: part(4), meta: part(7), directory: part(10) }))
+        sound.then(|| {
+            (word(bytes, 1), Self { records: word(bytes, 2), shared: word(bytes, 3), blocks: word(bytes, 4), odd: part(5), meta: part(8), directory: part(11) })
+        })
     }
 }
 

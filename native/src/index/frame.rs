@@ -19,8 +19,8 @@ pub const CORRECTED: u8 = 3;
 pub const DELETED: u8 = 4;
 /// What lies between a length and this frame does not count: the run went back to that length.
 pub const REWOUND: u8 = 5;
-/// The last byte of every payload. It is not 0, so that bytes a file system never wrote are told from damage.
-pub const END: u8 = 0xee;
+/// The end of every payload. It is not 0, so that bytes a file system never wrote are told from damage.
+pub const END: &[u8; 4] = b"end\n";
 
 const SEEN: u8 = 1;
 const CREATED: u8 = 2;
@@ -138,7 +138,7 @@ impl Frame {
 
 /// Closes a frame whose first [`HEAD_BYTES`] are free.
 pub fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.push(END);
+    bytes.extend_from_slice(END);
     let length = (bytes.len() - HEAD_BYTES) as u32;
     let check = xxh3_64(&bytes[HEAD_BYTES..]);
     bytes[..4].copy_from_slice(&length.to_le_bytes());
@@ -175,14 +175,6 @@ pub struct Ops<'a> {
 impl<'a> Ops<'a> {
     pub fn new(rest: &'a [u8]) -> Self {
         Self { rest, last: 0 }
-    }
-
-    /// The next operation; None at the end.
-    #[expect(clippy::should_implement_trait, reason = "what it lends does not outlive a frame, and it is called in one place")]
-    pub fn next(&mut self) -> Option<Result<Op<'a>, Malformed>> {
-        let (&op, rest) = self.rest.split_first()?;
-        self.rest = rest;
-        Some(self.operation(op).ok_or(Malformed))
     }
 
     fn operation(&mut self, op: u8) -> Option<Op<'a>> {
@@ -251,6 +243,16 @@ impl<'a> Ops<'a> {
             }
         }
         None
+    }
+}
+
+impl<'a> Iterator for Ops<'a> {
+    type Item = Result<Op<'a>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (&op, rest) = self.rest.split_first()?;
+        self.rest = rest;
+        Some(self.operation(op).ok_or(Malformed))
     }
 }
 

@@ -165,8 +165,7 @@ impl Ledger {
     pub fn append(&self, frame: &[u8]) -> Result<Counts, Fault> {
         let internal = || Fault::new(Code::Internal, 0, "this is not the frame of a piece");
         let payload = frame.get(HEAD_BYTES..).filter(|payload| frame[8..HEAD_BYTES] == xxh3_64(payload).to_le_bytes()).ok_or_else(internal)?;
-        let (&end, payload) = payload.split_last().ok_or_else(internal)?;
-        let ops = payload.strip_prefix(&[frame::PIECE]).filter(|_| end == frame::END).ok_or_else(internal)?;
+        let ops = payload.strip_suffix(frame::END).and_then(|payload| payload.strip_prefix(&[frame::PIECE])).ok_or_else(internal)?;
         let mut state = self.state();
         state.usable()?;
         let before = state.counts;
@@ -273,7 +272,7 @@ impl Again {
 /// Where the header of a ledger ends; None if there is none, or another one.
 fn begun(path: &Path, header: &str, identity: u64) -> Option<u64> {
     let mut frames = Frames::open(path, Upto::LastWhole).ok()?;
-    let payload = frames.next().ok()??;
+    let payload = frames.next_frame().ok()??;
     State::new(0, 0).read_header(payload, Some(header), identity).ok()?;
     Some(frames.offset())
 }
@@ -340,7 +339,7 @@ impl State {
         let mut expected = Some(header);
         loop {
             let is_live = parts.is_live(frames.offset());
-            let payload = match frames.next()? {
+            let payload = match frames.next_frame()? {
                 Some(payload) => payload,
                 None if expected.is_some() && upto != Upto::LastWhole => return Err(frames.damaged("its header is missing")),
                 None if expected.flatten().is_some() => return Err(mismatch(path, "it has no header")),
@@ -369,8 +368,8 @@ impl State {
             // Deletions were begun, and none of them counts as confirmed.
             Some((&frame::DELETED, _)) => self.deleted = self.deleted.or(Some(0)),
             Some((&frame::PIECE, ops)) => {
-                let mut ops = Ops::new(ops);
-                while let Some(op) = ops.next() {
+                let ops = Ops::new(ops);
+                for op in ops {
                     if let Op::Created { entry, odd: Some(id) } = op.map_err(|_| "a frame is malformed")? {
                         self.odd.insert(entry.key, id).map_err(|_| "it has too many ids that are no numbers")?;
                     }
@@ -433,8 +432,8 @@ impl State {
         self.failed.get_or_insert(fault).clone()
     }
 
-    fn piece(&mut self, mut ops: Ops) -> Result<(), Fault> {
-        while let Some(op) = ops.next() {
+    fn piece(&mut self, ops: Ops) -> Result<(), Fault> {
+        for op in ops {
             match op.map_err(|_| foreign())? {
                 Op::Seen { pos, count } => self.seen(pos, count)?,
                 Op::Created { entry, odd } => self.create(entry, odd)?,

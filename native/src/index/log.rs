@@ -78,8 +78,7 @@ impl Frames {
     }
 
     /// The payload of the next frame, without its end; None behind the last one.
-    #[expect(clippy::should_implement_trait, reason = "it lends what it has read, which no iterator can")]
-    pub fn next(&mut self) -> Result<Option<&[u8]>, Fault> {
+    pub fn next_frame(&mut self) -> Result<Option<&[u8]>, Fault> {
         let left = self.bytes - self.offset;
         if left == 0 {
             return Ok(None);
@@ -91,7 +90,7 @@ impl Frames {
         self.read(&mut head)?;
         let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
         let length = word(0) as usize;
-        if word(4) != length_check(word(0)) || !(2..=PAYLOAD_BYTES_MAX).contains(&length) {
+        if word(4) != length_check(word(0)) || !(END.len() + 1..=PAYLOAD_BYTES_MAX).contains(&length) {
             let unwritten = self.upto == Upto::LastWhole && head == [0; HEAD_BYTES] && self.rest_is_zero(self.offset + HEAD_BYTES as u64)?;
             return if unwritten { self.torn("") } else { Err(self.damaged("a frame's length is wrong")) };
         }
@@ -105,15 +104,15 @@ impl Frames {
         let check = xxh3_64(&payload).to_le_bytes();
         self.payload = payload;
         if check != head[8..] {
-            // Its last byte is never 0, so that it is one the file system knew of, but did not write.
-            let unwritten = behind == length as u64 && self.payload.last() == Some(&0);
+            // Its end is never 0, so that it is one the file system knew of, but did not write.
+            let unwritten = behind == length as u64 && self.payload.ends_with(&[0; END.len()]);
             return if unwritten { self.torn("a frame's checksum is wrong") } else { Err(self.damaged("a frame's checksum is wrong")) };
         }
-        if self.payload.last() != Some(&END) {
+        if !self.payload.ends_with(END) {
             return Err(self.damaged("a frame does not end like one"));
         }
         self.offset += (HEAD_BYTES + length) as u64;
-        Ok(Some(&self.payload[..length - 1]))
+        Ok(Some(&self.payload[..length - END.len()]))
     }
 
     fn torn(&mut self, what: &str) -> Result<Option<&[u8]>, Fault> {
@@ -157,7 +156,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Those that count where the ledger is read so far. Damage behind that is where it ends: it was never durable.
+    /// Those that count where the ledger is read so far. What lies behind that has to be sound, too: it may have been delivered.
     pub fn read(path: &Path, upto: Upto) -> Result<Self, Fault> {
         Frames::open(path, upto)?;
         let mut frames = Frames::open(path, Upto::LastWhole)?;
@@ -166,11 +165,9 @@ impl Parts {
         loop {
             let at = frames.offset();
             is_there |= upto == Upto::Length(at);
-            let to = match frames.next() {
-                Ok(Some(payload)) => rewound(payload).filter(|&to| to < at),
-                Ok(None) => break,
-                Err(_) if is_there => break,
-                Err(fault) => return Err(fault),
+            let to = match frames.next_frame()? {
+                Some(payload) => rewound(payload).filter(|&to| to < at),
+                None => break,
             };
             rewinds.extend(to.map(|to| (at..frames.offset(), to)));
         }

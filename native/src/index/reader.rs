@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::block::Block;
 use super::cursor::Cursor;
 use super::file::{FOOTER_BYTES, FORMAT, Footer, MAGIC, PLACE_BYTES, Part, Place, corrupt};
-use super::key::NAMELESS;
+use super::key::{NAMELESS, ODD, is_odd};
 use super::writer::Odd;
 use crate::fault::{Code, Fault};
 use crate::hash::xxh3_64;
@@ -21,7 +21,7 @@ pub struct Index {
     path: String,
     bytes: u64,
     footer: Footer,
-    /// The checksum of the footer, which covers those of all parts but the blocks'.
+    /// The checksum of the footer, which covers those of all else.
     identity: u64,
     meta: String,
     directory: Vec<Place>,
@@ -123,17 +123,25 @@ impl Index {
         for place in &self.directory {
             cursor.entry(place.position)?;
         }
-        for key in self.odd()?.keys() {
-            if cursor.find(key)?.count == 0 {
-                return Err(self.corrupt(self.footer.odd.offset, "its list of odd ids does not fit its entries"));
+        let odd = self.odd()?;
+        let mut keys = odd.keys().peekable();
+        let mut pos = cursor.find(ODD)?.pos;
+        while let Some(entry) = cursor.entry(pos)?.filter(|entry| is_odd(entry.key)) {
+            keys.next_if_eq(&entry.key);
+            if odd.get(entry.key).is_none() {
+                return Err(self.corrupt(self.footer.odd.offset, "an odd id is missing"));
             }
+            pos += 1;
+        }
+        if keys.next().is_some() {
+            return Err(self.corrupt(self.footer.odd.offset, "an odd id is of no entry"));
         }
         Ok(self.len())
     }
 
     /// The id of a key, as it is written.
     pub fn id_of(&self, key: u64) -> Result<Option<String>, Fault> {
-        if super::key::is_odd(key) { Ok(self.odd()?.get(key).map(str::to_owned)) } else { Ok((key < NAMELESS).then(|| key.to_string())) }
+        if is_odd(key) { Ok(self.odd()?.get(key).map(str::to_owned)) } else { Ok((key < NAMELESS).then(|| key.to_string())) }
     }
 
     /// The ids that are no numbers.

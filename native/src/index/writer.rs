@@ -9,6 +9,7 @@ use super::block::{self, Entry};
 use super::file::{Footer, MAGIC, ODD_BYTES_MAX, ODD_IDS_MAX, Part, Place};
 use super::key::is_odd;
 use crate::fault::{Code, Fault};
+use crate::hash::xxh3_64;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
@@ -129,7 +130,8 @@ impl Writer {
         self.directory.push(Place { first_key: first.key, offset: self.offset, position: self.footer.records - self.entries.len() as u64 });
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.clear();
-        block::write(&self.entries, self.offset, &mut buffer);
+        let check = block::write(&self.entries, self.offset, &mut buffer);
+        self.footer.blocks = xxh3_64(&[self.footer.blocks.to_le_bytes(), check.to_le_bytes()].concat());
         self.entries.clear();
         let written = self.write(&buffer);
         self.buffer = buffer;

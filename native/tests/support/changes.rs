@@ -85,10 +85,10 @@ pub enum Found {
 
 /// What a frame says.
 pub fn decoded(frame: &[u8]) -> Vec<Found> {
-    let [PIECE, payload @ .., END] = &frame[HEAD_BYTES..] else { panic!("a frame of a piece") };
-    let mut ops = Ops::new(payload);
+    let payload = frame[HEAD_BYTES..].strip_prefix(&[PIECE]).and_then(|payload| payload.strip_suffix(END)).expect("a frame of a piece");
+    let ops = Ops::new(payload);
     let mut found = Vec::new();
-    while let Some(op) = ops.next() {
+    for op in ops {
         match op.expect("a sound operation") {
             Op::Seen { pos, count } => found.extend((pos..pos + count).map(Found::Seen)),
             Op::Created { entry, odd } => found.push(Found::Created(entry, odd.map(str::to_owned))),
