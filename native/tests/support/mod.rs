@@ -7,6 +7,8 @@ pub mod changes;
 pub mod checks;
 pub mod documents;
 pub mod gzips;
+pub mod life;
+pub mod months;
 pub mod random;
 pub mod records;
 pub mod rows;

@@ -82,6 +82,17 @@ pub fn for_all(name: &str, n: usize, mut make: impl FnMut(&mut Rng) -> Vec<u8>, 
     }
 }
 
+/// Runs `check` with a fresh [`Rng`] for each of `n` cases; what it draws is the input.
+pub fn for_each(name: &str, n: usize, check: impl Fn(&mut Rng) -> Result<(), String>) {
+    let seed = seed();
+    for case in 0..n {
+        let own = seed.wrapping_add((case as u64).wrapping_mul(0x5851_f42d_4c95_7f2d));
+        if let Err(what) = attempt(|| check(&mut Rng::new(own))) {
+            panic!("{name}: case {case} of seed {seed} (alone with DEADWAX_CASES=1 DEADWAX_SEED={own}): {what}");
+        }
+    }
+}
+
 /// A smaller input that fails too: pieces are cut out as long as that helps.
 pub fn shrink(input: &[u8], check: &impl Fn(&[u8]) -> Result<(), String>) -> Vec<u8> {
     const PATIENCE: Duration = Duration::from_secs(20);
