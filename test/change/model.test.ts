@@ -181,6 +181,12 @@ class History {
       // Records without an id come last in an index: behind whatever was confirmed.
       this.#model.conclude(came, (key) => !told.has(key));
     } else this.#model.conclude(came, stays);
+    // Behind what was confirmed any may have been told.
+    if (end.kind === "partly" && !drops)
+      this.#model.fold(
+        [],
+        expected.gone.filter((key) => !told.has(key)),
+      );
     this.#expectIndex();
     this.#expectConsumers();
   }
