@@ -40,6 +40,8 @@ describe("the request", () => {
     expect(rest).toEqual({
       version: "20260801",
       contract: "fanout",
+      incremental: null,
+      kept: { indexRoot: root, sinkName: `file:${resolve("o")}`, database: null, changelogRuns: 12 },
       fetched: false,
       rules: null,
       sinkUrls: ["file:o"],
