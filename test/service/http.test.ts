@@ -67,7 +67,7 @@ function expectShape({ health, text }: Seen, contract: "topic" | "fanout"): void
   expect(Object.keys(health).filter((key) => key !== "error_message")).toEqual(KEYS[contract]);
   expect(Object.keys(health)).toEqual([...Object.keys(health)].sort());
   expect(text).toBe(JSON.stringify(health)); // no blanks, keys in this order
-  expect(health).toMatchObject({ service: "rust-extractor", status: "healthy", mode: "full" });
+  expect(health).toMatchObject({ service: "rust-extractor", status: "healthy", mode: "normal" });
   expect(health["timestamp"]).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+\+00:00$/);
   const progress = health["extraction_progress"] as Record<string, number>;
   expect(Object.keys(progress)).toEqual(PROGRESS_KEYS[contract]);

@@ -13,7 +13,7 @@ const telemetry = new Telemetry({ level: "warn", format: "json", output: { write
 const stop = new AbortController();
 const fixed = {
   contract: "fanout",
-  mode: "full",
+  mode: "normal",
   status: "running",
   version: "20260801",
   currentTask: "Processing releases",
