@@ -162,7 +162,9 @@ export class VersionChanges implements Disposable, AsyncDisposable {
   async isRead(input: InputFile, source: SourceState | null, position: LedgerPosition | null): Promise<boolean> {
     if (position === null) return false;
     const { dataType } = typed(input);
-    return this.isConcluded(dataType, position) || (await this.resume(typed(input), source, position));
+    // Of deletions that are held back only the file tells whether they are still to be sent.
+    if (this.isConcluded(dataType, position)) return this.index.generation(dataType)?.pending === 0;
+    return await this.resume(typed(input), source, position);
   }
 
   /** Where every record is delivered, a file that was read to its end is never read again for its changes' sake; what is still open of them is taken up. */

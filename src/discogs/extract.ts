@@ -104,7 +104,9 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   }
   const outcome = store?.outcome(names) ?? null;
   const held = await conclude(types, outcome, run);
-  if (outcome === "complete" && (decision !== "skip" || todo.length > 0)) {
+  // What is held back is looked at again by the next run, which may be allowed to send it.
+  for (const file of held) await store?.apply({ type: "file-reopened", file });
+  if (outcome === "complete" && held.length === 0 && (decision !== "skip" || todo.length > 0)) {
     await store?.apply({ type: "processing-completed" });
     // Full-mode consumers take the announcement as a list of what there is, and drop the rest.
     if (request.incremental === null)
@@ -115,11 +117,9 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
       });
     await store?.apply({ type: "publishing-completed" });
   }
-  // What is held back is looked at again by the next run, which may be allowed to send it.
-  if (held > 0) await store?.apply({ type: "reprocess" });
   const clean = Object.values(types).every((type) => type.rejected === 0);
   const all = Object.keys(types).length === request.inputs.length;
-  const complete = all && clean && !stopping.aborted && request.limit === null && request.verify !== "stream" && outcome !== "open" && held === 0;
+  const complete = all && clean && !stopping.aborted && request.limit === null && request.verify !== "stream" && outcome !== "open" && held.length === 0;
   return { version: request.version, contract: request.contract, ...(request.incremental === null ? {} : { mode: "incremental" as const }), complete, types };
 }
 
@@ -142,24 +142,24 @@ function recordsOf(type: TypeReport | undefined): number | undefined {
 }
 
 /**
- * Makes what was found part of the index, once every file was read to its end; resolves with the number of deletions that are held back. What
+ * Makes what was found part of the index, once every file was read to its end; resolves with the files of which deletions are held back. What
  * was found goes into the reports.
  */
-async function conclude(types: Partial<Record<DataType, TypeReport>>, outcome: Outcome | null, run: RunContext): Promise<number> {
+async function conclude(types: Partial<Record<DataType, TypeReport>>, outcome: Outcome | null, run: RunContext): Promise<readonly string[]> {
   const { changes, request, stopping } = run;
   const reports = Object.values(types);
-  if (changes === null || stopping.aborted || outcome === "open" || reports.length < request.inputs.length) return 0;
+  if (changes === null || stopping.aborted || outcome === "open" || reports.length < request.inputs.length) return [];
   // What was not read as a whole and sound stays in the ledger: the next run that looks for changes takes it for what downstream may have.
-  if (request.limit !== null || request.verify === "stream") return 0;
+  if (request.limit !== null || request.verify === "stream") return [];
   const rejected = reports.reduce((sum, report) => sum + report.rejected, 0);
   const doubt = rejected > 0 ? `${rejected} ${rejected === 1 ? "record was" : "records were"} rejected and may be among them` : null;
   const found = await concludeChanges(changes, doubt, run);
-  if (request.incremental === null) return 0; // what is gone is the next incremental run's
+  if (request.incremental === null) return []; // what is gone is the next incremental run's
   for (const dataType of DATA_TYPES) {
     const [report, known] = [types[dataType], changes.index.generation(dataType)];
     if (report !== undefined) types[dataType] = { ...report, ...(found[dataType] ?? (known === null ? {} : { ...known.changes, pending: known.pending })) };
   }
-  return Object.values(types).reduce((sum, { pending = 0 }) => sum + pending, 0);
+  return request.inputs.filter(({ dataType }) => dataType !== null && (types[dataType]?.pending ?? 0) > 0).map(({ name }) => name);
 }
 
 /** Those of the completed files whose output has been removed since: they are extracted again. So are those whose changes the index lacks. */

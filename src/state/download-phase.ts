@@ -3,8 +3,8 @@ import { sameIdentity } from "../model.ts";
 import type { StateEvent } from "./events.ts";
 import { sourceChange } from "./identity.ts";
 import { type DownloadEntry, type Marker, pendingDownload, type SourceState } from "./marker.ts";
+import { withoutProgress } from "./processing-phase.ts";
 import { fileState, pendingFile, progressEntry, withFileState } from "./runs.ts";
-import { withTotals } from "./totals.ts";
 
 type EventOf<T extends StateEvent["type"]> = Extract<StateEvent, { type: T }>;
 
@@ -70,19 +70,4 @@ function withDownload(marker: Marker, file: string, entry: DownloadEntry): Marke
       downloads_by_file: downloads,
     },
   };
-}
-
-function withoutProgress(marker: Marker, file: string, dataType: string): Marker {
-  const { processing_phase: processing, summary } = marker;
-  const { [file]: _, ...others } = processing.progress_by_file;
-  const reopened = processing.status === "completed" ? ({ status: "in_progress", completed_at: null } as const) : {};
-  return withTotals({
-    ...marker,
-    processing_phase: { ...processing, ...reopened, progress_by_file: others },
-    summary: {
-      ...summary,
-      overall_status: summary.overall_status === "completed" ? "in_progress" : summary.overall_status,
-      files_by_type: { ...summary.files_by_type, [dataType]: "pending" },
-    },
-  });
 }

@@ -29,6 +29,8 @@ export type StateEvent =
       readonly ledger: LedgerPosition | null;
       readonly batches: number;
     }
+  /** What was found in the file is not settled: it is to be read again. */
+  | { readonly type: "file-reopened"; readonly file: string }
   /** The sink has made tombstones durable. */
   | { readonly type: "deletions-progressed"; readonly file: string; readonly deletions: DeletionsState }
   | { readonly type: "processing-completed" }

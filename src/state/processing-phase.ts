@@ -100,6 +100,28 @@ export function processingCompleted(marker: Marker, time: string): Marker {
   };
 }
 
+export function fileReopened(marker: Marker, { file }: EventOf<"file-reopened">): Marker {
+  const state = fileState(marker, file);
+  assert(state?.dataType, `${file} was not processed`);
+  return withoutProgress(withFileState(marker, file, pendingFile(state.dataType, state.source)), file, state.dataType);
+}
+
+/** The marker with a file as if its processing had never begun. */
+export function withoutProgress(marker: Marker, file: string, dataType: string): Marker {
+  const { processing_phase: processing, summary } = marker;
+  const { [file]: _, ...others } = processing.progress_by_file;
+  const reopened = processing.status === "completed" ? ({ status: "in_progress", completed_at: null } as const) : {};
+  return withTotals({
+    ...marker,
+    processing_phase: { ...processing, ...reopened, progress_by_file: others },
+    summary: {
+      ...summary,
+      overall_status: summary.overall_status === "completed" ? "in_progress" : summary.overall_status,
+      files_by_type: { ...summary.files_by_type, [dataType]: "pending" },
+    },
+  });
+}
+
 /** The marker with a file marked as failed; its checkpoint stays, so that the next run goes on from there. */
 export function fileFailed(marker: Marker, file: string): Marker {
   const state = fileState(marker, file);

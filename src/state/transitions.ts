@@ -14,7 +14,16 @@ import { downloadCompleted, downloadStarted, fileDownloadStarted, filePresent } 
 import type { Phase, StateEvent } from "./events.ts";
 import { ERROR_TEXT_CHARS_MAX, type Marker, PHASE_ERRORS_MAX } from "./marker.ts";
 import { oneLine } from "./one-line.ts";
-import { deletionsProgressed, fileCompleted, fileFailed, fileStarted, processingCompleted, processingStarted, progressed } from "./processing-phase.ts";
+import {
+  deletionsProgressed,
+  fileCompleted,
+  fileFailed,
+  fileReopened,
+  fileStarted,
+  processingCompleted,
+  processingStarted,
+  progressed,
+} from "./processing-phase.ts";
 import { restartRun } from "./runs.ts";
 
 /** The marker after `event`. */
@@ -43,6 +52,8 @@ function after(marker: Marker, event: StateEvent, time: string): Marker {
       return progressed(marker, event, time);
     case "file-completed":
       return fileCompleted(marker, event, time);
+    case "file-reopened":
+      return fileReopened(marker, event);
     case "deletions-progressed":
       return deletionsProgressed(marker, event);
     case "processing-completed":

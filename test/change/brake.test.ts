@@ -80,6 +80,19 @@ describe("deletions beyond the brake", () => {
     expect(last).toMatchObject({ complete: true, warnings: [], reports: { labels: { pending: 0 } } });
   });
 
+  test("hold back nothing but the file they are of", async () => {
+    await using both = await Scene.create({ labels: 200, artists: 50 }, random.seed);
+    await both.next(B, "deleted=2%", { seed: random.seed });
+    await both.run("one", { version: A, flags: FLAGS });
+    await both.run("one", { version: B, types: ["artists"], flags: { ...FLAGS, allowDeletes: true } });
+    const held = await both.run("one", { version: B, flags: FLAGS });
+    expect(held).toMatchObject({ complete: false, reports: { labels: { pending: 4 }, artists: { xmlBytes: 0, deleted: 1, pending: 0 } } });
+    const other = await both.run("one", { version: B, types: ["artists"], flags: FLAGS });
+    expect(other).toMatchObject({ complete: true, reports: { artists: { xmlBytes: 0 } } });
+    const allowed = await both.run("one", { version: B, flags: { ...FLAGS, allowDeletes: true } });
+    expect(allowed).toMatchObject({ complete: true, reports: { labels: { deleted: 4, pending: 0 }, artists: { xmlBytes: 0 } } });
+  });
+
   test("just at the limits are sent", async () => {
     const before = new Map([["labels" as const, new Map() as Records]]);
     await runAndExpect(scene, "at-limits", { version: A, flags: FLAGS }, before);
@@ -93,6 +106,16 @@ describe("deletions beyond the brake", () => {
     expect([first.code, held.code, allowed.code]).toEqual([0, 7, 0]);
     expect(reportOf(held).types).toMatchObject({ labels: { deleted: 0, pending: DELETED } });
     expect(reportOf(allowed).types).toMatchObject({ labels: { created: 0, updated: 0, deleted: DELETED, pending: 0 } });
+  });
+
+  test("are allowed also behind a run that was killed before it could say that it holds them back", async () => {
+    const place = ["--sink", `file:${scene.place("struck/out")}`, "--state", scene.place("struck/state"), "--mode", "incremental", "--output", "json"];
+    const faults = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: "index-moved kill 1" } };
+    const run = (version: string, args: string[] = [], how = {}) => deadwax(["extract", dumpPath(scene.place(), "labels", version), ...place, ...args], how);
+    expect((await run(A)).code).toBe(0);
+    expect((await run(B, [], faults)).signal).toBe("SIGKILL");
+    const allowed = await run(B, ["--allow-deletes"]);
+    expect([allowed.code, reportOf(allowed).types]).toMatchObject([0, { labels: { created: 0, updated: 0, deleted: DELETED, pending: 0 } }]);
   });
 });
 
