@@ -37,6 +37,8 @@ export interface IndexStore extends AsyncDisposable {
   delivering(dataType: DataType): Promise<void>;
   /** Makes generations the last good ones, all or none. `folded` is a run that was never ended, and whose deliveries they know now. */
   commit(next: NextGenerations, folded?: string | null): Promise<void>;
+  /** Runs may have delivered what nobody can tell any more: no record equals what is known of the data type. */
+  doubt(dataType: DataType): Promise<void>;
   /** A run that was never ended has delivered nothing. */
   discard(run: string): Promise<void>;
   /** The runs that were begun and not committed are over. Never throws. */

@@ -157,6 +157,9 @@ export class PostgresIndex implements IndexStore {
     await this.#session.ask(`the run of ${dataType} cannot be kept`, (client) => doubtRun(client, run.id));
   }
 
+  /** The rows of the runs tell it, when the next one begins. */
+  async doubt(): Promise<void> {}
+
   async discard(run: string): Promise<void> {
     await this.#session.ask("a run cannot be ended", (client) => supersedeRun(client, run));
   }

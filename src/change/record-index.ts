@@ -6,6 +6,7 @@ import { DumpError, systemCode } from "../errors.ts";
 import type { Contract, DataType } from "../model.ts";
 import type { IndexStore, NextGenerations } from "./index-store.ts";
 import { type Generation, INDEX_FOLDER, POINTER_NAME, type Pointer, readPointer, writePointer } from "./pointer.ts";
+import { rebuild } from "./rebuild.ts";
 import { generationsIn } from "./salvage.ts";
 
 /** The generation before the last is kept too, to go back to. */
@@ -133,6 +134,12 @@ export class RecordIndex implements IndexStore {
         cause: error,
       });
     }
+  }
+
+  async doubt(dataType: DataType): Promise<void> {
+    const generation = this.generation(dataType);
+    if (generation === null) return;
+    await rebuild(this, dataType, this.#pointer.contract, { path: this.pathOf(generation), generation }, "all", null);
   }
 
   /** The ledger tells all that there is to know of a run. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { z } from "zod";
 import { canonicalJson } from "../canonical.ts";
-import { DumpError } from "../errors.ts";
+import { DumpError, type ErrorCode } from "../errors.ts";
 import { CONTRACTS, DATA_TYPES, type DataType } from "../model.ts";
 import type { IndexStore } from "./index-store.ts";
 import { Ledger, OpenIndex } from "./ledger.ts";
@@ -29,6 +29,9 @@ export type LedgerSubject = z.infer<typeof subject>;
 
 const header = z.strictObject({ run: z.uuid(), ...subject.shape });
 
+/** Of such a ledger nothing is known. */
+const UNTELLABLE: readonly ErrorCode[] = ["LEDGER_MISMATCH", "INDEX_CORRUPT"];
+
 /** The same for who has other files of the same content. */
 export function subjectOf({ index: _, ...of }: LedgerSubject): string {
   return canonicalJson(of);
@@ -42,7 +45,8 @@ export function writeHeader(run: string, of: LedgerSubject): string {
 /**
  * Looks at the ledger that an earlier run has left. One of the same subject is simply begun again: its run's id is returned, since everything that
  * it delivered comes again. What another one may have delivered becomes part of the index, as records that equal nothing: they are delivered
- * again if the dump has them, and deleted if it has not. `onFolded` hears of that.
+ * again if the dump has them, and deleted if it has not. `onFolded` hears of that. Of one that is damaged or of another index nothing can be
+ * told: everything that is known is in doubt then.
  */
 export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolded: (text: string) => void): Promise<string | null> {
   const path = index.ledgerPath(of.dataType);
@@ -51,8 +55,11 @@ export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolde
   using opened = generation === null ? null : new OpenIndex(index.pathOf(generation));
   using ledger = reopened(path, opened);
   if (ledger === null) {
-    if (!isOfLastRun(index, of.dataType))
-      onFolded(`${of.dataType}: what an interrupted run has found is of another record index, and is not looked at any more`);
+    if (isOfLastRun(index, of.dataType)) return null;
+    onFolded(
+      `${of.dataType}: ${path} is damaged or of another record index; what its run has delivered nobody can tell, so that all records are looked at anew`,
+    );
+    await index.doubt(of.dataType);
     return null;
   }
   if (ledger.counts.header === "") return null; // killed before it held anything, and so before anything was delivered
@@ -73,12 +80,12 @@ export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolde
   return null;
 }
 
-/** Null: the ledger is of another index. */
+/** Null: the ledger is damaged, or of another index. */
 function reopened(path: string, index: OpenIndex | null): Ledger | null {
   try {
     return Ledger.reopen(path, index);
   } catch (error) {
-    if (error instanceof DumpError && error.code === "LEDGER_MISMATCH") return null;
+    if (error instanceof DumpError && UNTELLABLE.includes(error.code)) return null;
     throw error;
   }
 }

@@ -6,7 +6,7 @@ import type { StoredHashes } from "../postgres/stored-hashes.ts";
 import { DIRTY } from "./entries.ts";
 import { indexFault } from "./index-fault.ts";
 import { HASH_VERSION, NO_CHANGES } from "./pointer.ts";
-import type { Given } from "./restore.ts";
+import type { Given } from "./rebuild.ts";
 
 /** The version of a generation whose records were found downstream: which one they are of nobody says. It comes before all others. */
 export const FOUND_VERSION = "0";

@@ -2,8 +2,9 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { exportIndex, findBackup, generationsOf, named } from "../change/backups.ts";
+import type { Given } from "../change/rebuild.ts";
 import { type IndexKey, RecordIndex } from "../change/record-index.ts";
-import { type Given, restore, take } from "../change/restore.ts";
+import { restore, take } from "../change/restore.ts";
 import { faultOf } from "../change/soundness.ts";
 import { indexTable } from "../change/table-index.ts";
 import { DumpError } from "../errors.ts";

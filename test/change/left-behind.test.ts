@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -7,7 +7,7 @@ import { deadwax } from "../system/support/deadwax.ts";
 import { dumpPath } from "../system/support/dumps.ts";
 import { seeded } from "../system/support/random.ts";
 import { expectSame, runAndExpect } from "./expect-changes.ts";
-import { idOf, idsOfTombstones, type Records, replay } from "./oracle.ts";
+import { type ChangeStream, idOf, idsOfTombstones, type Records, replay } from "./oracle.ts";
 import { A, B, C, Scene } from "./scene.ts";
 
 const FLAGS = { allowDeletes: true };
@@ -132,6 +132,40 @@ test("tombstones of which the sink has lost its place come from the first one", 
   await killedAt("tombstones-synced", name, B, { of: many, passage: 2 });
   await rm(join(many.place(name), "out", B, "labels.deleted.ndjson.partial"));
   await runAndExpect(many, name, { version: B, flags: FLAGS }, before);
+});
+
+test.each(["damaged", "of another index"])("a ledger that is %s leaves everything in doubt, and downstream right", async (what) => {
+  const [name, other] = [`ledger-${what}`, `other-${what}`];
+  const before = new Map<DataType, Records>();
+  await runAndExpect(scene, name, { version: A, flags: FLAGS }, before);
+  await killedAt("tombstones-synced", name, B);
+  const heard = new Map<DataType, ChangeStream>();
+  for (const type of scene.types) {
+    const told = await Promise.all(["", ".partial"].map((part) => scene.lines(name, `${B}/${type}.deleted.ndjson${part}`)));
+    heard.set(type, { records: await scene.lines(name, `${B}/${type}.ndjson`), deleted: told.flat() });
+  }
+  const folder = await indexFolder(name);
+  if (what === "damaged") {
+    const ledger = await readFile(join(folder, "labels.ledger"));
+    ledger[ledger.length >> 1] = (ledger[ledger.length >> 1] ?? 0) ^ 0x10;
+    await writeFile(join(folder, "labels.ledger"), ledger);
+  } else {
+    await scene.run(other, { version: A, flags: FLAGS });
+    const there = await indexFolder(other);
+    for (const file of await readdir(there)) if (file.startsWith("labels.")) await cp(join(there, file), join(folder, file));
+  }
+  const { reports, warnings } = await scene.run(name, { version: C, flags: FLAGS });
+  expect(warnings.filter((text) => /labels.*(damaged or of another record index)/.test(text))).toHaveLength(1);
+  expect(reports).toMatchObject({ labels: { unchanged: 0 }, artists: { pending: 0 } });
+  for (const type of scene.types) {
+    const now = replay(before.get(type) ?? new Map(), heard.get(type) ?? { records: [], deleted: [] });
+    const wanted = (await scene.full(type, C)).last;
+    const end = replay(now, await scene.stream(name, type, C));
+    // What only that run has brought, only its ledger knew of.
+    const stays = [...now.keys()].filter((id) => !wanted.has(id) && before.get(type)?.has(id) === false);
+    for (const id of type === "labels" ? stays : []) expect(end.delete(id)).toBe(true);
+    expectSame(type, end, wanted);
+  }
 });
 
 test("what a broken off run has delivered beside what is as it was comes again, though nothing counts as changed", async () => {
