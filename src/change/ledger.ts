@@ -46,9 +46,8 @@ export interface LedgerPlace {
   readonly header: string;
 }
 
-/** How the next generation is written. */
+/** How the next generation is written: from the index that the ledger was opened with. */
 export interface MergeRequest {
-  readonly index: OpenIndex | null;
   readonly out: string;
   readonly meta: string;
   /** Records that did not come: known as before, forgotten, or known as something that downstream may have dropped. */
@@ -131,18 +130,17 @@ export class Ledger implements Disposable {
   }
 
   /** Writes what is known by now as the next generation; it appears in one step. */
-  async merge({ index, out, meta, pending }: MergeRequest): Promise<{ readonly records: number }> {
-    return await this.#merge(index, { out, meta, pending, dirty: false });
+  async merge(request: MergeRequest): Promise<{ readonly records: number }> {
+    return await this.#merge({ ...request, dirty: false });
   }
 
   /** Writes a generation that knows what a run which was never ended may have delivered; no record equals that. */
-  async fold(index: OpenIndex | null, out: string, meta: string): Promise<{ readonly records: number }> {
-    return await this.#merge(index, { out, meta, pending: "keep", dirty: true });
+  async fold(out: string, meta: string): Promise<{ readonly records: number }> {
+    return await this.#merge({ out, meta, pending: "keep", dirty: true });
   }
 
-  async #merge(index: OpenIndex | null, how: Omit<MergeRequest, "index"> & { dirty: boolean }): Promise<{ readonly records: number }> {
-    const old = index === null ? {} : { index: index.handle };
-    return await indexFault(() => mergeIndex({ ...old, ledger: this.#handle, ...how }));
+  async #merge(how: MergeRequest & { dirty: boolean }): Promise<{ readonly records: number }> {
+    return await indexFault(() => mergeIndex({ ledger: this.#handle, ...how }));
   }
 
   [Symbol.dispose](): void {

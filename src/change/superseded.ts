@@ -74,7 +74,7 @@ export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolde
     await index.discard(run);
     return null;
   }
-  await fold(index, of.dataType, ledger, opened, run);
+  await fold(index, of.dataType, ledger, run);
   const found = rewound ? "all" : `the ${created + updated}`;
   onFolded(`${of.dataType}: a run of version ${was.version} was never ended; ${found} records that it may have delivered are looked at anew`);
   return null;
@@ -105,11 +105,11 @@ function readHeader(ledger: Ledger) {
   return header.parse(JSON.parse(ledger.counts.header));
 }
 
-async function fold(index: IndexStore, dataType: DataType, ledger: Ledger, opened: OpenIndex | null, run: string): Promise<void> {
+async function fold(index: IndexStore, dataType: DataType, ledger: Ledger, run: string): Promise<void> {
   const base = index.generation(dataType);
   const next = index.next(dataType);
   const known = base ?? { version: NEVER_ENDED, pending: 0, changes: NO_CHANGES, rulesDigest: null, hashVersion: 0 };
   const { version, rulesDigest, hashVersion } = known;
-  const { records } = await ledger.fold(opened, index.pathOf(next), canonicalJson({ dataType, folded: run, version, run, rulesDigest, hashVersion }));
+  const { records } = await ledger.fold(index.pathOf(next), canonicalJson({ dataType, folded: run, version, run, rulesDigest, hashVersion }));
   await index.commit({ [dataType]: { ...known, ...next, run, records } }, run);
 }

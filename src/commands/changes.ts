@@ -12,7 +12,7 @@ const READING = { keys: ["*.changes"], prefetch: 1_000, batchSize: 500 };
 
 /** `deadwax changes`: prints the changes that a broker tells of, or appends them to a file, until a signal ends it; resolves with the exit code. */
 export async function runChanges(flags: ChangesFlags, { stderr, listen }: CommandContext): Promise<number> {
-  const { append, service, contract, broker, logLevel: level, drainTimeoutMs } = resolveChangesConfig({ flags });
+  const { append, service, queueExpiresDays: expiresDays, contract, broker, logLevel: level, drainTimeoutMs } = resolveChangesConfig({ flags });
   using telemetry = new Telemetry({ level, format: "text", output: stderr, bar: false });
   using stop = listen(drainTimeoutMs, telemetry);
   await using file = append === null ? null : await ChangeFile.open(append);
@@ -23,7 +23,7 @@ export async function runChanges(flags: ChangesFlags, { stderr, listen }: Comman
       return [];
     },
   };
-  await consumeChanges({ config: broker, contract, service, ...READING }, target, telemetry.consumer, stop);
+  await consumeChanges({ config: broker, contract, service, expiresDays, ...READING }, target, telemetry.consumer, stop);
   return EXIT_CODES.done.exit;
 }
 

@@ -1,8 +1,9 @@
 import { z } from "zod";
+import { QUEUE_EXPIRES_DAYS, QUEUE_EXPIRES_DAYS_MAX } from "../rabbitmq/config.ts";
 import { BROKER_OPTIONS } from "./broker-options.ts";
 import type { OptionTable } from "./option.ts";
 import { SERVE_OPTIONS } from "./serve-options.ts";
-import { text } from "./units.ts";
+import { count, text } from "./units.ts";
 
 const { amqpConnection, rabbitmqUsername, rabbitmqPassword, rabbitmqHost, rabbitmqPort, exchangePrefix, caFile } = BROKER_OPTIONS;
 const { contract, logLevel, drainTimeoutMs } = SERVE_OPTIONS;
@@ -23,6 +24,13 @@ export const CHANGES_OPTIONS = {
     fallback: "deadwax",
     unit: null,
     meaning: "what the queue is called after; who has the same name shares it",
+  },
+  queueExpiresDays: {
+    argument: "DAYS",
+    schema: count(0, QUEUE_EXPIRES_DAYS_MAX),
+    fallback: String(QUEUE_EXPIRES_DAYS),
+    unit: "days",
+    meaning: "days without a reader after which the broker removes the queue with all that it holds; 0: never",
   },
   contract: { ...contract, meaning: "the publisher's contract; has to be said where both are set" },
   amqpConnection,

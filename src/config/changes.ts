@@ -13,7 +13,7 @@ type Values = ValuesOf<typeof CHANGES_OPTIONS>;
 export type ChangesFlags = FlagsOf<typeof CHANGES_OPTIONS>;
 
 /** Resolved, checked and frozen settings of `deadwax changes`. */
-export interface ChangesConfig extends Readonly<Pick<Values, "append" | "service" | "logLevel" | "drainTimeoutMs">> {
+export interface ChangesConfig extends Readonly<Pick<Values, "append" | "service" | "queueExpiresDays" | "logLevel" | "drainTimeoutMs">> {
   readonly contract: Contract;
   readonly broker: RabbitConfig;
 }
@@ -29,6 +29,7 @@ export function composeChangesConfig(flags: ChangesFlags, env: NodeJS.ProcessEnv
   if (problems.length > 0 || contract === null || contract instanceof Fault || url === null || url instanceof Fault) {
     throw new DumpError("CONFIG_INVALID", (problems.length === 1 ? "" : `${problems.length} problems: `) + problems.join("; "));
   }
-  const { append, service, logLevel, drainTimeoutMs } = resolved.values;
-  return Object.freeze({ append, service, logLevel, drainTimeoutMs, contract: contract.value, broker: parseAmqpUrl(url, "broker") });
+  const { append, service, queueExpiresDays, logLevel, drainTimeoutMs } = resolved.values;
+  const own = { append, service, queueExpiresDays, logLevel, drainTimeoutMs };
+  return Object.freeze({ ...own, contract: contract.value, broker: parseAmqpUrl(url, "broker") });
 }

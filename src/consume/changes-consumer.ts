@@ -1,5 +1,5 @@
 import { CONTRACTS, type Contract } from "../model.ts";
-import { parseAmqpUrl } from "../rabbitmq/config.ts";
+import { parseAmqpUrl, QUEUE_EXPIRES_DAYS, QUEUE_EXPIRES_DAYS_MAX } from "../rabbitmq/config.ts";
 import { textOf } from "../rabbitmq/failures.ts";
 import type { Change, ChangeMessage, ChangeSummary } from "./change.ts";
 import { type ChangesEvents, consumeChanges } from "./changes-reader.ts";
@@ -24,6 +24,8 @@ export interface ChangesConsumerOptions {
   readonly attempts?: number;
   /** The wait after the first failure, which then doubles up to 30 s; 1,000. */
   readonly backoffMs?: number;
+  /** Days without a reader after which the broker removes the queue with all that it holds, 1 to 49, or 0: never; 45. */
+  readonly queueExpiresDays?: number;
   /** Hears what happens beside the changes, one line each. */
   readonly onNote?: (text: string) => void;
 }
@@ -43,6 +45,10 @@ export abstract class ChangesConsumer {
       const value = options[key] ?? 1;
       if (!Number.isInteger(value) || value < 1 || value > 65_535) throw new TypeError(`${key}: give a whole number from 1 to 65535`);
     }
+    const { queueExpiresDays: days = QUEUE_EXPIRES_DAYS } = options;
+    if (!Number.isInteger(days) || days < 0 || days > QUEUE_EXPIRES_DAYS_MAX) {
+      throw new TypeError(`queueExpiresDays: give a whole number from 0 to ${QUEUE_EXPIRES_DAYS_MAX}`);
+    }
     this.#options = options;
   }
 
@@ -54,8 +60,8 @@ export abstract class ChangesConsumer {
 
   /** Consumes until it is stopped; waits for a broker that goes away. Throws a DumpError if it cannot begin. */
   async run(signal: AbortSignal = new AbortController().signal): Promise<void> {
-    const { url, service, contract = "topic", prefetch = 50 } = this.#options;
-    const options = { config: parseAmqpUrl(url, "broker"), contract, service, keys: ["*.changes"], prefetch, batchSize: 1 };
+    const { url, service, contract = "topic", prefetch = 50, queueExpiresDays: expiresDays = QUEUE_EXPIRES_DAYS } = this.#options;
+    const options = { config: parseAmqpUrl(url, "broker"), contract, service, keys: ["*.changes"], expiresDays, prefetch, batchSize: 1 };
     const take = async (messages: readonly ChangeMessage[], lost: AbortSignal) => await this.#take(messages, lost);
     await consumeChanges(options, { take }, this.#events(), { stopping: this.#stopping.signal, signal });
   }

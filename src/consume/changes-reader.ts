@@ -7,11 +7,10 @@
  * queue's dead letters first. Whatever happens in between, the rest comes again.
  */
 import type { Channel } from "rabbitmq-client";
-import type { Contract } from "../model.ts";
 import { Condition } from "../rabbitmq/condition.ts";
 import type { RabbitConfig } from "../rabbitmq/config.ts";
 import { Link, type LinkEvents } from "../rabbitmq/link.ts";
-import { changesQueueOf, declareForChangesConsumer } from "../rabbitmq/topology.ts";
+import { type ChangesQueue, changesQueueOf, declareForChangesConsumer } from "../rabbitmq/topology.ts";
 import { type ChangeMessage, changeContentOf } from "./change.ts";
 import type { Ending } from "./consumer.ts";
 import { DeadLetters } from "./dead-letters.ts";
@@ -20,13 +19,8 @@ import { type QueueSource, type Received, type Subscription, subscribe, subscrib
 import type { Refusal } from "./target.ts";
 
 /** Which queue of changes is read, and how far ahead. */
-export interface ChangesOptions {
+export interface ChangesOptions extends ChangesQueue {
   readonly config: RabbitConfig;
-  readonly contract: Contract;
-  /** What the queue is called after. */
-  readonly service: string;
-  /** What it is bound to: keys, or patterns of them. */
-  readonly keys: readonly string[];
   /** Messages that may be unacknowledged. */
   readonly prefetch: number;
   /** Messages that are taken at a time. */

@@ -114,13 +114,13 @@ async function openTombstones({ dataType, file }: TypeChanges, { request, sink, 
 }
 
 async function writeGeneration(changes: VersionChanges, found: TypeChanges, report: ChangeReport, { request }: RunContext): Promise<Generation> {
-  const { index, ledger, dataType } = found;
+  const { ledger, dataType } = found;
   const { version, contract, rules } = request;
   const { pending, ...counts } = report;
   const known = { version, run: ledger.run.id, pending, changes: counts, rulesDigest: rules?.digest ?? null, hashVersion: HASH_VERSION };
   const next = { ...changes.index.next(dataType), ...known, records: 0 };
   const meta = generationMeta(dataType, contract, next);
-  const { records } = await ledger.merge({ index, out: changes.index.pathOf(next), meta, pending: fateOf(changes, report) });
+  const { records } = await ledger.merge({ out: changes.index.pathOf(next), meta, pending: fateOf(changes, report) });
   return { ...next, records };
 }
 

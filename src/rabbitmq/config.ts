@@ -5,6 +5,11 @@ export const QUEUE_TYPES = ["classic", "quorum"] as const;
 /** The kind of queues that the topic contract declares: `classic` without arguments, or `quorum` with dead letters. */
 export type QueueType = (typeof QUEUE_TYPES)[number];
 
+/** Days without a reader after which a queue of changes goes away: more than a month, so that a reader may miss a whole version. */
+export const QUEUE_EXPIRES_DAYS = 45;
+/** Most days that RabbitMQ can wait: 2^32 - 1 ms. */
+export const QUEUE_EXPIRES_DAYS_MAX = 49;
+
 export const CHANGE_NOTIFICATIONS = ["each", "summary", "off"] as const;
 /** How consumers hear of created and updated records beside the records themselves: of each, once for a file, or not at all. */
 export type ChangeNotifications = (typeof CHANGE_NOTIFICATIONS)[number];

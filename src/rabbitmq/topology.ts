@@ -73,17 +73,25 @@ export function changesQueueOf({ exchange }: RabbitConfig, service: string, cont
   return contract === "topic" ? `discogsography-${service}-changes` : `${exchange ?? DEFAULT_EXCHANGES.fanout}-${service}-changes`;
 }
 
-/** Declares a service's queue of changes, bound to `keys`, with its dead letters; all of it may be there already. */
-export async function declareForChangesConsumer(
-  channel: Channel,
-  config: RabbitConfig,
-  { service, contract, keys }: { readonly service: string; readonly contract: Contract; readonly keys: readonly string[] },
-): Promise<void> {
+/** A service's queue of changes. */
+export interface ChangesQueue {
+  readonly service: string;
+  readonly contract: Contract;
+  /** What it is bound to: keys, or patterns of them. */
+  readonly keys: readonly string[];
+  /** Days without a reader after which the broker removes it with all that it holds; 0: never. */
+  readonly expiresDays: number;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** Declares a service's queue of changes with its dead letters; all of it may be there already. */
+export async function declareForChangesConsumer(channel: Channel, config: RabbitConfig, { service, contract, keys, expiresDays }: ChangesQueue): Promise<void> {
   if (!config.declare) return;
   const broker = new Declarations(channel, config);
   const queue = changesQueueOf(config, service, contract);
   await declareForChanges(channel, config, contract);
-  await broker.queue(queue, null); // without arguments, as upstream's consumers declare it
+  await broker.queue(queue, expiresDays === 0 ? null : { "x-expires": expiresDays * DAY_MS });
   for (const key of keys) await broker.binding(queue, changesExchangeOf(config, contract), key);
   await declareDeadLetters(channel, config, queue);
 }

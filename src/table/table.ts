@@ -16,7 +16,8 @@ import { TombstoneTarget } from "./tombstone-target.ts";
 const WAIT_MS_MIN = 1_000;
 const WAIT_MS_MAX = 30_000;
 const CONSUMER = "tableinator";
-const CHANGES = { keys: DATA_TYPES.map(changesKeyOf), prefetch: 1_000, batchSize: 500 };
+/** Its queue never goes away: a tombstone that is not applied is a row that stays. */
+const CHANGES = { keys: DATA_TYPES.map(changesKeyOf), expiresDays: 0, prefetch: 1_000, batchSize: 500 };
 
 /** What the process lends the table writer: `stopping` asks to end after what is under way, `signal` breaks off. */
 export interface TableContext extends Ending {

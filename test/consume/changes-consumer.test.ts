@@ -110,6 +110,20 @@ describe.each(CONTRACTS)("%s", (contract) => {
   });
 });
 
+const DAY_MS = 24 * 60 * 60 * 1000;
+test.each([
+  ["after 45 days", {}, { "x-expires": 45 * DAY_MS }],
+  ["as late as RabbitMQ can", { queueExpiresDays: 49 }, { "x-expires": 49 * DAY_MS }],
+  ["never", { queueExpiresDays: 0 }, {}],
+])("has a queue that goes away without a reader: %s", async (_, options, wanted) => {
+  await using recorder = await new Recorder(options).consumes();
+  const { queue } = changesNames("topic", "recorder");
+  const declared = await host.api<{ readonly arguments: object }>("GET", `queues/${host.name}/${queue}`);
+  expect(declared.arguments).toEqual(wanted);
+  recorder.stop();
+  await recorder.ended;
+});
+
 test("gives what is no change to the dead letters, and a summary to who wants it", async () => {
   await using recorder = await new Recorder().consumes();
   const common = { data_type: "artists", processing_run_id: "r", timestamp: "2026-08-05T04:00:00.000Z" };
@@ -191,6 +205,7 @@ test.each([
   [{ service: "" }, "service"],
   [{ prefetch: 0 }, "prefetch"],
   [{ attempts: 1.5 }, "attempts"],
+  [{ queueExpiresDays: 50 }, "queueExpiresDays"],
 ])("refuses %j at once", (options, what) => {
   class Silent extends ChangesConsumer {
     override process(): void {}
