@@ -377,6 +377,8 @@ export interface LedgerInfo extends LedgerCounts {
   readonly corrected: boolean;
   /** It went on at a length, or afresh: what had lain behind no longer counts, but a fold looks at it. */
   readonly rewound: boolean;
+  /** Records without an id that have come, each content once. */
+  readonly nameless: number;
   /** How far deletions are confirmed, or null if none was begun; see {@link markDeleted}. */
   readonly deletedUpTo: number | null;
 }
@@ -423,8 +425,12 @@ export interface MergeOptions {
   readonly out: string;
   /** Kept in the file, see {@link IndexInfo}. */
   readonly meta: string;
-  /** Entries that were not seen: `keep` those whose deletion is not confirmed, or `drop` all; `doubt` keeps them as dirty, since downstream may have dropped them. */
-  readonly pending: "keep" | "drop" | "doubt";
+  /**
+   * Entries that were not seen: `keep` those whose deletion is not confirmed; `recheck` keeps them without their raw fingerprint, so that a
+   * record which comes again is parsed, where other rules or another hash count than those they were made with; `drop` drops all; `doubt`
+   * keeps them as dirty, since downstream may have dropped them.
+   */
+  readonly pending: "keep" | "recheck" | "drop" | "doubt";
   /** Fold an unfinished ledger: nothing is replaced or dropped, and what downstream may have of it is added as dirty, never equal to anything. */
   readonly dirty: boolean;
   /** Entries a block; left out: 1024. */

@@ -129,10 +129,15 @@ export function joinSinkNames(names: readonly string[]): string {
   return [...names].sort().join(NAMES_TOGETHER);
 }
 
+/** The names that {@link joinSinkNames} has put together. */
+export function sinkNames(name: string): string[] {
+  return name.split(NAMES_TOGETHER);
+}
+
 /** Whether something goes to one sink under both names. */
 export function shareSink(one: string, other: string): boolean {
-  const names = other.split(NAMES_TOGETHER);
-  return one.split(NAMES_TOGETHER).some((name) => names.includes(name));
+  const names = sinkNames(other);
+  return sinkNames(one).some((name) => names.includes(name));
 }
 
 /** What was counted of one file so far. Conservation: `read` = `written` + `unchanged` + `rejected` + `empty` + `skipped`. */

@@ -66,6 +66,7 @@ pub struct LedgerInfo {
     pub header: String,
     pub corrected: bool,
     pub rewound: bool,
+    pub nameless: f64,
     pub deleted_up_to: Either<f64, Null>,
 }
 
@@ -83,6 +84,7 @@ pub fn ledger_counts(handle: u32) -> Result<LedgerInfo> {
         header: ledger.header(),
         corrected: ledger.is_corrected(),
         rewound: ledger.has_rewound(),
+        nameless: ledger.nameless() as f64,
         deleted_up_to: ledger.deleted_up_to().map_or(Either::B(Null), |pos| Either::A(pos as f64)),
     })
 }
@@ -168,6 +170,6 @@ pub fn merge_index(options: MergeOptions) -> Result<AsyncTask<Working<(u64, u64)
         let MergeOptions { out, meta, pending, dirty, block_records, .. } = options;
         let out = PathBuf::from(out);
         let block_records = block_records.map_or(BLOCK_RECORDS, |records| records as usize);
-        merge(&ledger, How { keep: pending != "drop", doubt: pending == "doubt", dirty, block_records, ..How::new(&out, &meta) })
+        merge(&ledger, How { keep: pending != "drop", recheck: pending == "recheck", doubt: pending == "doubt", dirty, block_records, ..How::new(&out, &meta) })
     }))
 }

@@ -4,6 +4,8 @@ export interface Vanished {
   readonly known: number;
   /** Those of them that the dump did not hold. */
   readonly gone: number;
+  /** Records that the dump has without an id: any of them may be one that seems to be gone. */
+  readonly nameless: number;
 }
 
 /** How many deletions are believed. */
@@ -20,10 +22,14 @@ export interface BrakeLimits {
  * Why deletions are held back, to follow "… are held back: "; null if they may be sent. `doubt` says why a record that was not seen may be there
  * all the same; nothing lifts it, since a deletion must never come from incomplete knowledge.
  */
-export function holdBack({ known, gone }: Vanished, { deletesMax, deleteShareMax, allowDeletes }: BrakeLimits, doubt: string | null): string | null {
+export function holdBack({ known, gone, nameless }: Vanished, { deletesMax, deleteShareMax, allowDeletes }: BrakeLimits, doubt: string | null): string | null {
   if (gone === 0) return null;
   if (doubt !== null) return doubt;
   if (allowDeletes) return null;
+  if (nameless > 0) {
+    const have = nameless === 1 ? "a record has" : `${nameless} records have`;
+    return `${have} no id and may be among them; if they are right, run again with --allow-deletes`;
+  }
   if (gone > deletesMax) return `they are more than the ${deletesMax} of --max-deletes; if they are right, run again with --allow-deletes`;
   if (gone > known * deleteShareMax) {
     const share = `${Math.round((gone / known) * 1000) / 10} % of ${known}`;

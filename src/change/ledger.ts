@@ -6,6 +6,7 @@ import {
   type Deletions,
   deletionCount,
   deletions,
+  indexInfo,
   type LedgerCounts,
   type LedgerInfo,
   ledgerCounts,
@@ -30,6 +31,12 @@ export class OpenIndex implements Disposable {
     this.handle = indexFault(() => openIndex(path));
   }
 
+  /** What is known of one id in several ways counts once. */
+  get ids(): number {
+    const { records, shared } = indexInfo(this.handle);
+    return records - shared;
+  }
+
   [Symbol.dispose](): void {
     closeIndex(this.handle);
   }
@@ -50,8 +57,8 @@ export interface LedgerPlace {
 export interface MergeRequest {
   readonly out: string;
   readonly meta: string;
-  /** Records that did not come: known as before, forgotten, or known as something that downstream may have dropped. */
-  readonly pending: "keep" | "drop" | "doubt";
+  /** Records that did not come: known as before, or without their raw bytes; forgotten; or known as something that downstream may have dropped. */
+  readonly pending: "keep" | "recheck" | "drop" | "doubt";
 }
 
 /** Everything a run has found in one file, in file order: what it goes on from after a crash, and what the next generation is made of. */

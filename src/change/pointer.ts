@@ -30,6 +30,8 @@ export interface Generation {
   readonly changes: FoundChanges;
   readonly rulesDigest: string | null;
   readonly hashVersion: number;
+  /** Something was delivered to the sink since, which nothing here tells of. */
+  readonly doubted?: boolean | undefined;
 }
 
 /** Ids by what became of them; `repeated`: records whose id had come before in the file. */
@@ -67,6 +69,7 @@ const generation: z.ZodType<Generation> = z.strictObject({
   changes: found,
   rulesDigest: z.string().nullable(),
   hashVersion: count,
+  doubted: z.boolean().optional(),
 });
 const versioned = z.object({ pointerVersion: z.int() });
 const stored = z.strictObject({

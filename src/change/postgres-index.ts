@@ -157,8 +157,12 @@ export class PostgresIndex implements IndexStore {
     await this.#session.ask(`the run of ${dataType} cannot be kept`, (client) => doubtRun(client, run.id));
   }
 
-  /** The rows of the runs tell it, when the next one begins. */
-  async doubt(): Promise<void> {}
+  async doubt(dataType: DataType): Promise<void> {
+    const generation = this.generation(dataType);
+    if (generation === null) return;
+    await this.#rebuild(dataType, generation, [generation.run]);
+    await this.#folder.commit({ [dataType]: { ...generation, doubted: false } });
+  }
 
   async discard(run: string): Promise<void> {
     await this.#session.ask("a run cannot be ended", (client) => supersedeRun(client, run));

@@ -49,7 +49,7 @@ export async function rebuild(
       for (const entry of entries) build.push(entry);
     }
     const { records } = await build.finish(canonicalJson({ dataType, version, contract, run, rulesDigest, hashVersion }));
-    await index.commit({ [dataType]: { ...generation, ...next, run, records, pending: 0, changes: NO_CHANGES } });
+    await index.commit({ [dataType]: { ...generation, ...next, run, records, pending: 0, changes: NO_CHANGES, doubted: false } });
     return { records, doubted };
   } catch (error) {
     build.close();

@@ -51,13 +51,23 @@ export class RecordIndex implements IndexStore {
 
   /** Reads what is there; nothing is no fault, but what cannot be read is. Writes nothing. `cacheOf` is what else has the last word on it. */
   static async open(stateRoot: string, key: IndexKey, cacheOf: string | null = null): Promise<RecordIndex> {
-    const folder = join(stateRoot, INDEX_FOLDER, cacheOf === null ? folderName(key) : `${folderName(key)}-${digitsOf(cacheOf)}`);
+    const folder = RecordIndex.folderOf(stateRoot, key, cacheOf);
+    return (await RecordIndex.at(folder)) ?? new RecordIndex(folder, { ...key, types: {} }, true);
+  }
+
+  /** Where the index of a sink is kept. */
+  static folderOf(stateRoot: string, key: IndexKey, cacheOf: string | null): string {
+    return join(stateRoot, INDEX_FOLDER, cacheOf === null ? folderName(key) : `${folderName(key)}-${digitsOf(cacheOf)}`);
+  }
+
+  /** Like {@link open}, by the folder; null if there is no pointer in it. */
+  static async at(folder: string): Promise<RecordIndex | null> {
     const path = join(folder, POINTER_NAME);
     const text = await readFile(path, "utf8").catch((error: unknown) => {
       if (systemCode(error) === "ENOENT") return null;
       throw new DumpError("STATE_UNWRITABLE", `${path} cannot be read (${systemCode(error) ?? "unknown"}); give this user access to it`, { cause: error });
     });
-    if (text === null) return new RecordIndex(folder, { ...key, types: {} }, true);
+    if (text === null) return null;
     const pointer = readPointer(text);
     if (typeof pointer === "string") {
       throw new DumpError("INDEX_CORRUPT", `${path}: ${pointer}; run deadwax state repair, or restore it with deadwax state import`);
@@ -134,6 +144,18 @@ export class RecordIndex implements IndexStore {
         cause: error,
       });
     }
+  }
+
+  /** Leaves word for the next run that data types are in doubt; false if none is known, or all are already. */
+  async mistrust(dataTypes: readonly DataType[]): Promise<boolean> {
+    const types: Partial<Record<DataType, Generation>> = {};
+    for (const dataType of dataTypes) {
+      const generation = this.generation(dataType);
+      if (generation !== null && generation.doubted !== true) types[dataType] = { ...generation, doubted: true };
+    }
+    if (Object.keys(types).length === 0) return false;
+    await this.commit(types);
+    return true;
   }
 
   async doubt(dataType: DataType): Promise<void> {

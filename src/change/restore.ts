@@ -28,7 +28,7 @@ export async function restore(index: RecordIndex, dataType: DataType, contract: 
   }
   // Without what is known now nobody can tell what has been delivered since.
   if (belief === "whole" && !hasLedger) return { records: await take(index, dataType, given), doubted: 0 };
-  const doubt: Doubt = !isSound || known === null ? "all" : belief === "whole" ? "unended" : "beside";
+  const doubt: Doubt = !isSound || known === null || known.doubted === true ? "all" : belief === "whole" ? "unended" : "beside";
   using old = doubt === "all" || known === null ? null : new OpenIndex(index.pathOf(known));
   const restored = await rebuild(index, dataType, contract, given, doubt, old);
   await index.removeLedgers([dataType]);

@@ -65,11 +65,11 @@ export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolde
   if (ledger.counts.header === "") return null; // killed before it held anything, and so before anything was delivered
   const { run, ...was } = readHeader(ledger);
   if (generation?.run === run) return null; // all of it is in the index
-  const { created, updated, corrected, rewound, deletedUpTo } = ledger.counts;
+  const { created, updated, repeated, corrected, rewound, deletedUpTo } = ledger.counts;
   // The same tombstones need not come again: they may be held back this time.
   if (canonicalJson(was) === canonicalJson(of) && deletedUpTo === null) return run;
-  // What came as it was behind something else was delivered as something else: that it counts as unchanged says nothing.
-  const hasDelivered = created + updated > 0 || rewound || corrected || ledger.corrections().length > 0 || deletedUpTo !== null;
+  // What came as it was behind something else may have been delivered as something else: that it counts as unchanged says nothing.
+  const hasDelivered = created + updated + repeated > 0 || rewound || corrected || deletedUpTo !== null;
   if (!hasDelivered) {
     await index.discard(run);
     return null;

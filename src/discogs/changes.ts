@@ -8,41 +8,19 @@ import { type IndexKey, RecordIndex } from "../change/record-index.ts";
 import { recorded } from "../change/recorded.ts";
 import { type LedgerSubject, NEVER_ENDED, settleLedger, subjectOf, writeHeader } from "../change/superseded.ts";
 import { DumpError, type ErrorCode } from "../errors.ts";
-import { type ChangeRun, type Contract, DATA_TYPES, type DataType, type LedgerPosition } from "../model.ts";
+import { type ChangeRun, DATA_TYPES, type DataType, type LedgerPosition } from "../model.ts";
 import type { ParsedPiece } from "../parse/piece-stream.ts";
 import type { PullRequest } from "../parse/pool.ts";
 import type { InputFile } from "../source/inputs.ts";
-import type { FileState, SourceState } from "../state/marker.ts";
+import type { SourceState } from "../state/marker.ts";
 import type { Telemetry } from "../telemetry.ts";
+import { hasIndex } from "./known-indexes.ts";
 import type { ExtractRequest, IncrementalRequest, IndexPlace } from "./request.ts";
 
 /** Why a ledger cannot be gone on with, so that the file starts afresh. */
 const RESTARTS: readonly ErrorCode[] = ["LEDGER_MISMATCH", "INDEX_CORRUPT", "INDEX_UNREADABLE"];
 
 type Publish = "changes" | "all";
-
-/** Whether runs from this folder have looked for changes, so that all have to keep the index right. Whoever never did needs no database to deliver everything. */
-export async function hasIndex({ indexRoot, sinkName, database }: IndexPlace, contract: Contract): Promise<boolean> {
-  return !(await RecordIndex.open(indexRoot, { sink: sinkName, contract }, database?.name ?? null)).isNew;
-}
-
-/**
- * Whether the index knows less than a version brought that the state calls delivered, since an older index was brought back: then its files
- * are to be read again.
- */
-export async function isForgotten(
-  { indexRoot, sinkName }: Pick<IndexPlace, "indexRoot" | "sinkName">,
-  contract: Contract,
-  version: string,
-  files: ReadonlyMap<DataType, FileState | null>,
-) {
-  const index = await RecordIndex.open(indexRoot, { sink: sinkName, contract });
-  return [...files].some(([dataType, state]) => {
-    const generation = index.generation(dataType);
-    if (state === null || state.ledger === null || (generation !== null && generation.version > version)) return false;
-    return generation?.run !== state.ledger.run;
-  });
-}
 
 /** A dump whose data type is known before it is opened. */
 type TypedInput = Pick<InputFile, "name"> & { readonly dataType: DataType };
@@ -79,6 +57,11 @@ export class TypeChanges implements Disposable {
     this.#detect = { ...(index === null ? {} : { index: index.handle }), trust: trustIn(generation, rulesDigest), publish };
   }
 
+  /** Whether what is known of records that have not come is still worth the same. */
+  get holdsUnseen(): boolean {
+    return this.#detect.trust === "raw";
+  }
+
   /** What the parser is to compare with. */
   get detect(): NonNullable<PullRequest["detect"]> {
     return this.#detect;
@@ -95,11 +78,14 @@ export class TypeChanges implements Disposable {
   }
 }
 
-/** What a generation's fingerprints are worth: raw bytes tell only under the same rules, and hashes only where they are made in the same way. */
-function trustIn(generation: Generation | null, rulesDigest: string | null): "raw" | "hash" | "rebase" {
+/** What fingerprints are worth: all; only those of bodies, since other rules make others of the same bytes; or only those of raw bytes. */
+type Trust = "raw" | "hash" | "rebase";
+
+/** Where neither is worth anything, all records count as updated. */
+function trustIn(generation: Generation | null, rulesDigest: string | null): Trust {
   if (generation === null) return "raw";
-  if (generation.hashVersion !== HASH_VERSION) return "rebase";
-  return generation.rulesDigest === rulesDigest ? "raw" : "hash";
+  if (generation.rulesDigest !== rulesDigest) return "hash";
+  return generation.hashVersion === HASH_VERSION ? "raw" : "rebase";
 }
 
 /** The changes of a version: what is known of each data type, and what this run finds. Disposing closes everything that is open. */
@@ -162,8 +148,9 @@ export class VersionChanges implements Disposable, AsyncDisposable {
   async isRead(input: InputFile, source: SourceState | null, position: LedgerPosition | null): Promise<boolean> {
     if (position === null) return false;
     const { dataType } = typed(input);
+    const { pending = 0, doubted = false } = this.index.generation(dataType) ?? {};
     // Of deletions that are held back only the file tells whether they are still to be sent.
-    if (this.isConcluded(dataType, position)) return this.index.generation(dataType)?.pending === 0;
+    if (this.isConcluded(dataType, position)) return pending === 0 && !doubted;
     return await this.resume(typed(input), source, position);
   }
 
@@ -190,6 +177,7 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     if (this.#open.has(input.dataType)) return null;
     const path = this.index.ledgerPath(input.dataType);
     try {
+      if (this.#isDoubted(input.dataType)) throw new DumpError("LEDGER_MISMATCH", "since then another run has delivered to a part of the sink");
       // Before anybody is told that the run goes on.
       if (!existsSync(path)) throw new DumpError("INDEX_UNREADABLE", `${path} is not there any more`);
       await this.#begin(input, source, position.run, position.bytes);
@@ -205,8 +193,17 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     const { dataType } = input;
     this.#open.get(dataType)?.[Symbol.dispose]();
     this.#open.delete(dataType);
-    const before = this.dryRun ? null : await settleLedger(this.index, this.#of(dataType, source), (text) => this.#telemetry.warned(text));
+    if (this.dryRun) {
+      if (this.#isDoubted(dataType)) this.#telemetry.warned(`${dataType}: all that is known is in doubt, so that a run would deliver everything once more`);
+      return await this.#begin(input, source, randomUUID(), null);
+    }
+    const before = await settleLedger(this.index, this.#of(dataType, source), (text) => this.#telemetry.warned(text));
+    if (this.#isDoubted(dataType)) await this.index.doubt(dataType);
     return await this.#begin(input, source, before ?? randomUUID(), null);
+  }
+
+  #isDoubted(dataType: DataType): boolean {
+    return this.index.generation(dataType)?.doubted === true;
   }
 
   /** What a run is of: another one of the very same finds the very same. */

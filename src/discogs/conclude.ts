@@ -53,15 +53,15 @@ export async function concludeChanges(changes: VersionChanges, doubt: string | n
 }
 
 async function concludeType(changes: VersionChanges, found: TypeChanges, doubt: string | null, run: RunContext): Promise<ChangeReport> {
-  const { ledger, dataType, generation } = found;
-  const { created, updated, unchanged, repeated } = ledger.counts;
+  const { ledger, dataType, generation, index } = found;
+  const { created, updated, unchanged, repeated, nameless } = ledger.counts;
   const counts = { created, updated, unchanged, repeated };
   const gone = ledger.goneCount;
   if (changes.options === null) return { ...counts, deleted: 0, pending: gone };
   run.telemetry.changes.updates(dataType, counts, isUnusual(counts, changes.options.warnUpdateShare));
   // Whoever has heard that some are gone has to hear it of all: what is held back counts as still there.
   const isBegun = (run.store?.fileState(found.file)?.deletions ?? null) !== null;
-  const held = isBegun ? null : holdBack({ known: generation?.records ?? 0, gone }, changes.options, doubt);
+  const held = isBegun ? null : holdBack({ known: index?.ids ?? 0, gone, nameless }, changes.options, doubt);
   if (held !== null) run.telemetry.changes.held(dataType, gone, held);
   const deleted = held === null ? gone : 0;
   // What was known of nothing cannot have lost anything; otherwise the sinks hear that nothing is gone, too.
@@ -120,14 +120,15 @@ async function writeGeneration(changes: VersionChanges, found: TypeChanges, repo
   const known = { version, run: ledger.run.id, pending, changes: counts, rulesDigest: rules?.digest ?? null, hashVersion: HASH_VERSION };
   const next = { ...changes.index.next(dataType), ...known, records: 0 };
   const meta = generationMeta(dataType, contract, next);
-  const { records } = await ledger.merge({ out: changes.index.pathOf(next), meta, pending: fateOf(changes, report) });
+  const { records } = await ledger.merge({ out: changes.index.pathOf(next), meta, pending: fateOf(changes, found, report) });
   return { ...next, records };
 }
 
 /** Who gets every record may drop what is not among them, or keep it: nobody knows. */
-function fateOf({ options }: VersionChanges, { pending }: ChangeReport): "keep" | "drop" | "doubt" {
+function fateOf({ options }: VersionChanges, { holdsUnseen }: TypeChanges, { pending }: ChangeReport): "keep" | "recheck" | "drop" | "doubt" {
   if (options === null) return "doubt";
-  return pending > 0 ? "keep" : "drop";
+  if (pending === 0) return "drop";
+  return holdsUnseen ? "keep" : "recheck";
 }
 
 /** Before they become the last good ones: a run that is ended once more says it once more. */

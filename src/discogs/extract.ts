@@ -9,10 +9,11 @@ import { lockRoot } from "../state/lock.ts";
 import { NO_COUNTS, type SourceState } from "../state/marker.ts";
 import { StateStore } from "../state/store.ts";
 import type { Telemetry } from "../telemetry.ts";
-import { hasIndex, VersionChanges } from "./changes.ts";
+import { VersionChanges } from "./changes.ts";
 import { concludeChanges } from "./conclude.ts";
 import { OpenTypes } from "./destination.ts";
 import { extractFile, type FileResult, type RunContext, reportedCounts } from "./extract-file.ts";
+import { doubtOthers, hasAnyIndex } from "./known-indexes.ts";
 import { mapBounded } from "./map-bounded.ts";
 import type { ExtractReport, ExtractRequest, TypeReport } from "./request.ts";
 import { compileRules } from "./rules.ts";
@@ -30,8 +31,8 @@ export interface ExtractContext {
  * all files have come as far as they can.
  */
 export async function extract(request: ExtractRequest, context: ExtractContext): Promise<ExtractReport> {
-  // Without a state there may be a record index all the same.
-  const root = request.stateRoot ?? (request.kept !== null && (await hasIndex(request.kept, request.contract)) ? request.kept.indexRoot : null);
+  // Without a state there may be record indexes all the same.
+  const root = request.stateRoot ?? (request.kept !== null && hasAnyIndex(request.kept) ? request.kept.indexRoot : null);
   await using _lock = root === null ? noLock : await lockRoot(root);
   return await extractLocked(request, context); // the lock is held until then
 }
@@ -100,7 +101,10 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const todo = request.inputs.filter((input) => pending.has(input.name));
   if (todo.length > 0) {
     const sources = request.fetched ? await verifyAll(todo, run) : await inPhase(run, "download", () => verifyAll(todo, run));
-    if (!stopping.aborted) await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
+    if (!stopping.aborted) {
+      await doubtOthers(request, (text) => telemetry.warned(text));
+      await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
+    }
   }
   const outcome = store?.outcome(names) ?? null;
   const held = await conclude(types, outcome, run);

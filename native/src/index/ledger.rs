@@ -208,6 +208,14 @@ impl Ledger {
         self.state().has_rewound
     }
 
+    /// Records without an id that have come, each content once.
+    pub fn nameless(&self) -> u64 {
+        let state = self.state();
+        let known = state.marks.len() - state.nameless_from;
+        let absent = state.marks.absent_below(state.marks.len()) - state.marks.absent_below(state.nameless_from);
+        known - absent + state.created_hashed.iter().filter(|&&key| key >= NAMELESS).count() as u64
+    }
+
     pub fn is_corrected(&self) -> bool {
         self.state().corrected
     }

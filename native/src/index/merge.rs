@@ -23,6 +23,8 @@ pub struct How<'a> {
     pub meta: &'a str,
     /// Entries that were not seen stay, unless their deletion is confirmed.
     pub keep: bool,
+    /// Those that stay have no raw fingerprint any more: what it would come to by now is only known when the record comes again.
+    pub recheck: bool,
     /// Those that stay are equal to nothing any more: nobody knows whether downstream still has them.
     pub doubt: bool,
     /// Nothing is replaced or dropped; what downstream may have beside it is added as dirty.
@@ -35,7 +37,7 @@ pub struct How<'a> {
 impl<'a> How<'a> {
     /// A merge at the end of a sound run.
     pub fn new(out: &'a Path, meta: &'a str) -> Self {
-        Self { out, meta, keep: false, doubt: false, dirty: false, block_records: BLOCK_RECORDS, run_records: RUN_RECORDS }
+        Self { out, meta, keep: false, recheck: false, doubt: false, dirty: false, block_records: BLOCK_RECORDS, run_records: RUN_RECORDS }
     }
 }
 
@@ -155,6 +157,7 @@ impl<'a, A: Changes, B: Changes> Merge<'a, A, B> {
             // Of tombstones that were begun any may have been sent.
             let doubt = self.how.doubt || (deleted.is_some() && first.key < NAMELESS);
             return match (stays, doubt) {
+                (true, false) if self.how.recheck => entries.iter().try_for_each(|&entry| self.push(Entry { raw: 0, ..entry })),
                 (true, false) => self.push_all(entries),
                 (true, true) if first.key < NAMELESS => self.push_dirty(first.key, entries),
                 _ => Ok(()),
