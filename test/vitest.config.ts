@@ -5,8 +5,14 @@ import { defineConfig } from "vitest/config";
 const MINUTE_MS = 60_000;
 const SEED_MAX = 2 ** 31;
 
-/** Tests that fill the machine or measure it: they run one file after the other, once everything else is done. */
-const HEAVY = ["change", "corpus", "system", "service", "generate", "tools"].map((folder) => `test/${folder}/**/*.test.ts`);
+/** Tests that measure a wall clock or a memory against a bound: they have the machine to themselves, once everything else is done. */
+const ALONE = ["http-load", "lock-time", "look", "memory", "pool", "resume-time", "rules-speed", "signals"].map((name) => `test/system/${name}.test.ts`);
+
+/** Tests that start programs or go through megabytes, and so may take their time. */
+const LONG = ["change", "corpus", "system", "service", "generate", "tools"].map((folder) => `test/${folder}/**/*.test.ts`);
+
+/** One file more than there are processors: half of them wait for a server or a clock at any moment. */
+const SIDE_BY_SIDE = availableParallelism() + 1;
 
 // All tests that draw share one fresh seed. (Vitest evaluates this file more than once.)
 if (process.env["DEADWAX_SEED"] === undefined) {
@@ -28,10 +34,10 @@ export default defineConfig({
         test: {
           name: "parts",
           include: ["test/**/*.test.ts"],
-          exclude: HEAVY,
+          exclude: LONG,
           testTimeout: 2 * MINUTE_MS,
           hookTimeout: MINUTE_MS,
-          maxWorkers: availableParallelism(),
+          maxWorkers: SIDE_BY_SIDE,
           sequence: { groupOrder: 0 },
         },
       },
@@ -39,7 +45,19 @@ export default defineConfig({
         extends: true,
         test: {
           name: "whole",
-          include: HEAVY,
+          include: LONG,
+          exclude: ALONE,
+          testTimeout: 10 * MINUTE_MS,
+          hookTimeout: 5 * MINUTE_MS,
+          maxWorkers: SIDE_BY_SIDE,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: ALONE,
           testTimeout: 10 * MINUTE_MS,
           hookTimeout: 5 * MINUTE_MS,
           maxWorkers: 1,

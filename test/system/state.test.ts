@@ -3,10 +3,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deadwax, extract, lastLine, Running } from "./support/deadwax.ts";
 import "./support/slow.ts";
-import { dumpPath, type Folder, makeDump, removeChecksums, rewrite, temporaryFolder, VERSION } from "./support/dumps.ts";
+import { dumpPath, type Folder, makeDump, rewrite, temporaryFolder, VERSION } from "./support/dumps.ts";
 import { assertSound, fileState, markerPath, readMarker, untilSaved } from "./support/marker.ts";
 import { filesIn, fingerprint } from "./support/output.ts";
-import { figure } from "./support/scale.ts";
 
 const RELEASES = 12_000;
 const FILE = `discogs_${VERSION}_releases.xml.gz`;
@@ -197,30 +196,6 @@ describe("errors of each phase stand in the marker, with time and text", () => {
     expect((await extract(args)).code).toBe(0);
     expect(await fingerprint(join(out, OUTPUT))).toBe(whole);
   });
-});
-
-test("a second process on the same state is refused within a second, naming the first; a killed one is in nobody's way", { timeout: 60_000 }, async () => {
-  const path = join(folder.path, "locked");
-  await makeDump(path, { releases: RELEASES });
-  await removeChecksums(path);
-  const { out, state, args } = place("locked-run", dumpPath(path, "releases"));
-  // Stops itself once it has saved its first marker, and so holds the lock for as long as we look.
-  const first = new Running(["extract", ...args], { env: { FAULT_PLAN: "marker-renamed stop 1" }, node: ["--conditions=deadwax-faults"] });
-  await first.says("FAULT marker-renamed stop 1");
-  const second = await deadwax(["extract", ...args, "-q"]);
-  figure("refused by the lock", { seconds: second.seconds });
-  expect(second.code).toBe(6);
-  expect(second.stderr.trimEnd()).toMatch(
-    new RegExp(
-      `^deadwax: STATE_LOCKED: state folder ${state} is in use by pid ${first.pid} on .*: wait until that run ends, or keep state elsewhere with --state$`,
-    ),
-  );
-  expect(second.seconds).toBeLessThan(1);
-  first.kill("SIGKILL");
-  await first.ended;
-  const { code } = await extract(args);
-  expect(code).toBe(0);
-  expect(await fingerprint(join(out, OUTPUT))).toBe(whole);
 });
 
 test("a dump whose name says no data type resumes after a failure", async () => {
