@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readdirSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { folderOfTest } from "../support/folder.ts";
 
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 /** Nobody listens there. */
@@ -12,7 +12,7 @@ const CLOSED = "127.0.0.1:1";
 
 /** The service while it fails, and everything that can be seen of it from outside. */
 async function watch(env: Record<string, string>) {
-  const root = mkdtempSync(join(tmpdir(), "deadwax-canary-"));
+  const root = folderOfTest("canary");
   const settings = { DISCOGS_ROOT: root, DEADWAX_LOG_FILE: `${root}/`, LOG_LEVEL: "DEBUG", HEALTH_PORT: "0", DEADWAX_HEALTH_HOST: "127.0.0.1" };
   const service = spawn(process.execPath, [CLI, "serve"], { cwd: root, env: { PATH: process.env["PATH"], ...settings, ...env } });
   const closed = once(service, "close");

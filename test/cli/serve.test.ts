@@ -1,12 +1,12 @@
 import { execFile, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { flagOf } from "../../src/config/option.ts";
 import { SERVE_OPTIONS } from "../../src/config/serve-options.ts";
 import { ScriptedServer, targets, yearPage, yearsPage } from "../source/discogs/scripted-server.ts";
+import { folderOfTest } from "../support/folder.ts";
 
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
@@ -20,7 +20,7 @@ interface How {
 
 function run(args: readonly string[], { env = {}, cwd, program = CLI }: How = {}) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
-    cwd: cwd ?? folder(),
+    cwd: cwd ?? folderOfTest("serve"),
     env: { PATH: process.env["PATH"], ...env },
     encoding: "utf8",
     input: "",
@@ -28,13 +28,9 @@ function run(args: readonly string[], { env = {}, cwd, program = CLI }: How = {}
   return { status, stdout, stderr };
 }
 
-function folder(): string {
-  return mkdtempSync(join(tmpdir(), "deadwax-serve-"));
-}
-
 /** The program under another name, as an image has it on its path. */
 function linked(name: string): string {
-  const path = join(folder(), name);
+  const path = join(folderOfTest("serve"), name);
   symlinkSync(CLI, path);
   return path;
 }
@@ -125,7 +121,7 @@ describe.skipIf(!existsSync(CLI))("deadwax validate --serve", () => {
   });
 
   it("resolves a settings file, over which the environment wins; a flag of serve is enough to mean serve", () => {
-    const cwd = folder();
+    const cwd = folderOfTest("serve");
     writeFileSync(join(cwd, "config.toml"), "amqp_connection = 'amqp://h'\ndiscogs_root = '/file'\nhealth_port = 9000\ns3_bucket = 'b'\ns3_region = 'r'\n");
     for (const args of [["--config", "config.toml"], ["-c", "config.toml"], ["--serve"]]) {
       const { status, stdout, stderr } = run(["validate", ...args], { cwd, env: { DISCOGS_ROOT: "/env" } });
@@ -153,7 +149,7 @@ describe.skipIf(!existsSync(CLI))("deadwax check", () => {
   /** Runs beside us, since a server of ours answers it; no gap, and nothing is asked of the network. */
   async function check(root: string, sink: string, sourceUrl: string, args: readonly string[] = []) {
     const env = { DISCOGS_ROOT: root, DEADWAX_SINK: sink, DEADWAX_CONTRACT: "topic", DEADWAX_SOURCE_URL: sourceUrl, DEADWAX_GAP_MS: "0" };
-    const options = { cwd: folder(), env: { PATH: process.env["PATH"], ...env, DEADWAX_ALLOW_PRIVATE_SOURCES: "true" } };
+    const options = { cwd: folderOfTest("serve"), env: { PATH: process.env["PATH"], ...env, DEADWAX_ALLOW_PRIVATE_SOURCES: "true" } };
     return new Promise<{ status: unknown; stdout: string; stderr: string }>((resolve) => {
       execFile(process.execPath, [CLI, "check", ...args], options, (error, stdout, stderr) => resolve({ status: error?.code ?? 0, stdout, stderr }));
     });
@@ -169,7 +165,7 @@ describe.skipIf(!existsSync(CLI))("deadwax check", () => {
 
   it("tells every part in one line and creates nothing", async () => {
     await using server = await site(true);
-    const root = folder();
+    const root = folderOfTest("serve");
     const { status, stdout, stderr } = await check(root, `file:${root}/out`, server.baseUrl);
     expect({ status, stdout, stderr }).toEqual({
       status: 0,
@@ -181,7 +177,7 @@ describe.skipIf(!existsSync(CLI))("deadwax check", () => {
 
   it("gives cause and remedy of each that fails, all of them, and the code of the first", async () => {
     await using server = await site(false);
-    const file = join(folder(), "file");
+    const file = join(folderOfTest("serve"), "file");
     writeFileSync(file, "");
     const { status, stdout } = await check("/nowhere", `file:${file}/out`, server.baseUrl);
     const [root, sink, source, ...rest] = stdout.split("\n");
@@ -194,7 +190,7 @@ describe.skipIf(!existsSync(CLI))("deadwax check", () => {
 
   it("tells a broker that is not there, without the password", async () => {
     await using server = await site(true);
-    const { status, stdout } = await check(folder(), "amqp://user:canary@127.0.0.1:1/", server.baseUrl);
+    const { status, stdout } = await check(folderOfTest("serve"), "amqp://user:canary@127.0.0.1:1/", server.baseUrl);
     expect(status).toBe(5);
     expect(stdout).toMatch(/\n❌ sink: SINK_UNAVAILABLE: sink amqp:\/\/127\.0\.0\.1:1\/[^\n]*refused[^\n]*; [^\n]*\n✅ source: /);
     expect(stdout).not.toContain("canary");
@@ -202,7 +198,7 @@ describe.skipIf(!existsSync(CLI))("deadwax check", () => {
 
   it("tells it as JSON too", async () => {
     await using server = await site(true);
-    const file = join(folder(), "file");
+    const file = join(folderOfTest("serve"), "file");
     writeFileSync(file, "");
     const { stdout } = await check(file, "null:", server.baseUrl, ["--output", "json"]);
     expect(

@@ -1,11 +1,11 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { brokerUrlFault, withParameters } from "../../src/config/broker-url.ts";
+import { folderOfFile } from "../support/folder.ts";
 import { FANOUT, refused, serve, setting, TOPIC, urlOf, urlsOf } from "./resolved.ts";
 
-const FOLDER = mkdtempSync(join(tmpdir(), "deadwax-contract-"));
+const FOLDER = folderOfFile("contract");
 
 /** The URL of a sink without what was added to it. */
 function bare(url: string): string {

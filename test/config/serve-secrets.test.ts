@@ -1,13 +1,13 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import type { ServeFlags } from "../../src/config/serve.ts";
 import { resolveServeConfig } from "../../src/config.ts";
 import { DumpError } from "../../src/errors.ts";
+import { folderOfFile } from "../support/folder.ts";
 
-const FOLDER = mkdtempSync(join(tmpdir(), "deadwax-canary-"));
+const FOLDER = folderOfFile("canary");
 /** Passwords that begin alike, so that one search finds them all. */
 const CANARIES = ["canary", "canary/p@ss", "canary:#?&x=1", "canary%zz", "canary\ncanary", " canary ", "canary'\"{}"];
 

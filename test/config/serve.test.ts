@@ -1,5 +1,4 @@
-import { mkdtempSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -8,6 +7,7 @@ import { variableNames } from "../../src/config/option.ts";
 import type { ServeConfig } from "../../src/config/serve.ts";
 import { SERVE_KEYS, SERVE_OPTIONS } from "../../src/config/serve-options.ts";
 import { resolveConfig } from "../../src/config.ts";
+import { folderOfTest } from "../support/folder.ts";
 import { FANOUT, refused, serve, setting, TOPIC, urlOf } from "./resolved.ts";
 
 /** What a variable's text becomes; undefined: not set. */
@@ -250,7 +250,7 @@ describe("resolved settings", () => {
   });
 
   it("show a log file in a folder by its name", () => {
-    const folder = mkdtempSync(join(tmpdir(), "deadwax-log-"));
+    const folder = folderOfTest("log");
     expect(serve({ DEADWAX_LOG_FILE: folder }).logFile).toBe(join(folder, "extractor.log"));
     expect(serve({ DEADWAX_LOG_FILE: "/nowhere/logs/" }).logFile).toBe("/nowhere/logs/extractor.log");
     expect(serve({ DEADWAX_LOG_FILE: join(folder, "mine.log") }).logFile).toBe(join(folder, "mine.log"));

@@ -1,11 +1,11 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FILE_KEYS, readSettingsFile } from "../../src/config/settings-file.ts";
+import { folderOfFile } from "../support/folder.ts";
 import { FANOUT, refused, serve, setting, urlOf } from "./resolved.ts";
 
-const FOLDER = mkdtempSync(join(tmpdir(), "deadwax-settings-"));
+const FOLDER = folderOfFile("settings");
 let files = 0;
 
 function write(text: string): string {
