@@ -217,7 +217,7 @@ test("rows go by COPY, straight into an empty table and by the staging table int
     while (!done) {
       // A COPY has no type until it has begun.
       const rows = await database.query<{ relid: string; type: string }>(
-        "SELECT relid::regclass::text AS relid, type FROM pg_stat_progress_copy WHERE type IS NOT NULL",
+        "SELECT relid::regclass::text AS relid, type FROM pg_stat_progress_copy WHERE type IS NOT NULL AND datname = current_database()",
       );
       for (const { relid, type } of rows) seen.add(`${relid.replace(/^(pg_temp_\d+\.)?(deadwax_staging)?.*$/, "$2") || relid} ${type}`);
       await sleep(1);
