@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Postgres } from "../../test/services/postgres.ts";
+import { benchOptions } from "../src/options.ts";
 import { spread } from "../src/statistics.ts";
 import { runTimed } from "../src/timed-process.ts";
 
@@ -150,19 +150,9 @@ async function upstreamsWay(folder: string): Promise<number> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      help: { type: "boolean", short: "h", default: false },
-      quick: { type: "boolean", default: false },
-      records: { type: "string" },
-      rounds: { type: "string" },
-      json: { type: "string" },
-    },
-  });
-  if (values.help) return console.log(USAGE);
-  const records = Number(values.records ?? (values.quick ? 5000 : 200_000));
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
-  if (![records, rounds].every((count) => Number.isSafeInteger(count) && count > 0)) throw new Error(`give whole numbers\n${USAGE}`);
+  const options = benchOptions(USAGE, { records: { usual: 200_000, quick: 5000 }, rounds: { usual: 3, quick: 1 } });
+  if (options === null) return;
+  const { records, rounds, json } = options;
   const folder = mkdtempSync(join(tmpdir(), "deadwax-bench-incremental-"));
   try {
     await generate(folder, records);
@@ -173,7 +163,7 @@ async function main(): Promise<void> {
       figures.push(await round(folder, tiny, records));
       console.error(`round ${n + 1}: ${JSON.stringify(figures.at(-1))}`);
     }
-    report(figures, records, await upstreamsWay(folder), values.json);
+    report(figures, records, await upstreamsWay(folder), json);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

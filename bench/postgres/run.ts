@@ -5,10 +5,10 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { Postgres } from "../../test/services/postgres.ts";
 import { Broker } from "../../test/services/rabbitmq.ts";
+import { benchOptions } from "../src/options.ts";
 import { spread } from "../src/statistics.ts";
 import { runTimed } from "../src/timed-process.ts";
 import { tableFromQueue } from "./table.ts";
@@ -135,21 +135,9 @@ async function fromQueue(setting: Setting, content: string): Promise<Figures> {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      help: { type: "boolean", short: "h", default: false },
-      quick: { type: "boolean", default: false },
-      records: { type: "string" },
-      upserts: { type: "string" },
-      rounds: { type: "string" },
-      json: { type: "string" },
-    },
-  });
-  if (values.help) return console.log(USAGE);
-  const records = Number(values.records ?? (values.quick ? 3000 : 60_000));
-  const upserts = Number(values.upserts ?? (values.quick ? 500 : 20_000));
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
-  if (![records, upserts, rounds].every((count) => Number.isSafeInteger(count) && count > 0)) throw new Error(`give whole numbers\n${USAGE}`);
+  const options = benchOptions(USAGE, { records: { usual: 60_000, quick: 3000 }, upserts: { usual: 20_000, quick: 500 }, rounds: { usual: 3, quick: 1 } });
+  if (options === null) return;
+  const { records, upserts, rounds, json } = options;
   const folder = mkdtempSync(join(tmpdir(), "deadwax-bench-postgres-"));
   const server = await Postgres.start("15"); // the one that compresses with lz4, and brings psql
   const broker = await Broker.start();
@@ -175,7 +163,7 @@ async function main(): Promise<void> {
       ways.queue.push(await fromQueue(setting, content));
       console.error(`round ${round + 1}: ${JSON.stringify(Object.fromEntries(Object.entries(ways).map(([way, all]) => [way, all.at(-1)])))}`);
     }
-    report(ways, records, rounds, values.json);
+    report(ways, records, rounds, json);
   } finally {
     await server[Symbol.asyncDispose]();
     await broker[Symbol.asyncDispose]();

@@ -5,8 +5,8 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Broker } from "../../test/services/rabbitmq.ts";
+import { benchOptions } from "../src/options.ts";
 import { spread } from "../src/statistics.ts";
 import { runTimed } from "../src/timed-process.ts";
 import { type Content, ContentSum, Queues } from "./queues.ts";
@@ -79,21 +79,9 @@ function median(figures: readonly Figures[], of: (one: Figures) => number): numb
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      help: { type: "boolean", short: "h", default: false },
-      quick: { type: "boolean", default: false },
-      records: { type: "string" },
-      singly: { type: "string" },
-      rounds: { type: "string" },
-      json: { type: "string" },
-    },
-  });
-  if (values.help) return console.log(USAGE);
-  const records = Number(values.records ?? (values.quick ? 3000 : 60_000));
-  const singly = Number(values.singly ?? (values.quick ? 200 : 2000));
-  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
-  if (![records, singly, rounds].every((count) => Number.isSafeInteger(count) && count > 0)) throw new Error(`give whole numbers\n${USAGE}`);
+  const options = benchOptions(USAGE, { records: { usual: 60_000, quick: 3000 }, singly: { usual: 2000, quick: 200 }, rounds: { usual: 3, quick: 1 } });
+  if (options === null) return;
+  const { records, singly, rounds, json } = options;
 
   const folder = mkdtempSync(join(tmpdir(), "deadwax-publish-"));
   const broker = process.env["TEST_RABBITMQ_URL"] === undefined ? await Broker.start() : null;
@@ -144,7 +132,7 @@ async function main(): Promise<void> {
       timesOneConfirmAtATime: Number(toOne.toFixed(1)),
       shareOfClient: Number(toClient.toFixed(2)),
     };
-    if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(kept));
+    if (json !== undefined) writeFileSync(json, JSON.stringify(kept));
   } finally {
     await broker?.[Symbol.asyncDispose]();
     rmSync(folder, { recursive: true, force: true });
