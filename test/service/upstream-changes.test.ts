@@ -1,38 +1,23 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { CHANGE_TYPES, CONTRACTS, type Contract } from "../../src/model.ts";
 import { openSink } from "../../src/sink/index.ts";
-import { auditedDatabase, writes } from "../postgres/scene.ts";
-import type { Database } from "../services/database.ts";
-import { sharedBroker, VirtualHost } from "../services/virtual-host.ts";
+import { writes } from "../postgres/scene.ts";
 import { batchOf, bodyOf, END, NEVER, TARGET, tombstoneOf } from "../sink/batches.ts";
 import { idsOf, range } from "../sink/postgres-loads.ts";
 import { until } from "../sink/sink-events.ts";
-import { postgresVariables, TableWriter } from "../table/program.ts";
+import { TableScene } from "../table/scene.ts";
 import { UpstreamConsumer } from "./upstream-consumer.ts";
 
-const START_MS = 300_000;
 const RUN_ID = "2f1e5a3c-0000-4000-8000-000000000001";
 
-let host: VirtualHost;
-let database: Database;
-beforeAll(async () => {
-  host = await VirtualHost.create(await sharedBroker());
-}, START_MS);
-beforeEach(async () => {
-  database = await auditedDatabase();
-}, START_MS);
-afterEach(async () => {
-  await host.empty();
-  await database[Symbol.asyncDispose]();
-});
-afterAll(() => host[Symbol.asyncDispose]());
+const scene = TableScene.ofFile();
 
 /** Another record with the id of an ordinal. */
 const updatedBody = (ordinal: number) => bodyOf(ordinal + 1000).replace(`"id":"${ordinal + 1000}"`, `"id":"${ordinal}"`);
 
 /** What an incremental run publishes of one type: changed records, its end, tombstones; and no extraction_complete. */
 async function publishRun(contract: Contract, version: string, bodies: readonly string[], gone: readonly number[], isBaseline: boolean): Promise<void> {
-  await using sink = openSink(host.url());
+  await using sink = openSink(scene.host.url());
   const target = { ...TARGET, contract, version };
   await using records = await sink.open(target, null, NEVER);
   const kinds = new Uint8Array(bodies.length).fill(CHANGE_TYPES.indexOf(isBaseline ? "created" : "updated"));
@@ -45,7 +30,7 @@ async function publishRun(contract: Contract, version: string, bodies: readonly 
 
 describe.each(CONTRACTS)("behind incremental runs, %s", (contract) => {
   test("upstream's table writer gets records that have changed, sees no tombstone and purges nothing; ours deletes what is gone", async () => {
-    await using upstream = await UpstreamConsumer.start(host.url(), contract);
+    await using upstream = await UpstreamConsumer.start(scene.host.url(), contract);
     const first = range(0, 10).map((ordinal) => bodyOf(ordinal));
     await publishRun(contract, "20260701", first, [], true);
     await upstream.drained();
@@ -63,9 +48,7 @@ describe.each(CONTRACTS)("behind incremental runs, %s", (contract) => {
   });
 
   test("our table writer applies both", { timeout: 60_000 }, async () => {
-    await using writer = new TableWriter({ ...postgresVariables(database.url), AMQP_CONNECTION: host.url(), DEADWAX_CONTRACT: contract });
-    await writer.isHealthy(200);
-    await writer.says(/Consuming \S+-tableinator-changes/);
+    await using writer = await scene.startForChanges(contract);
     await publishRun(
       contract,
       "20260701",
@@ -74,10 +57,10 @@ describe.each(CONTRACTS)("behind incremental runs, %s", (contract) => {
       true,
     );
     await publishRun(contract, "20260801", [updatedBody(3)], [7, 8], false);
-    await until(async () => (await idsOf(database)).length === 8 && (await writes(database))["UPDATE"] === 1);
-    expect(await idsOf(database)).toEqual([0, 1, 2, 3, 4, 5, 6, 9]);
-    expect(await writes(database)).toEqual({ INSERT: 10, UPDATE: 1, DELETE: 2 });
-    expect(await database.query("SELECT hash FROM artists WHERE data_id = '3'")).toEqual([{ hash: JSON.parse(updatedBody(3)).sha256 }]);
+    await until(async () => (await idsOf(scene.database)).length === 8 && (await writes(scene.database))["UPDATE"] === 1);
+    expect(await idsOf(scene.database)).toEqual([0, 1, 2, 3, 4, 5, 6, 9]);
+    expect(await writes(scene.database)).toEqual({ INSERT: 10, UPDATE: 1, DELETE: 2 });
+    expect(await scene.database.query("SELECT hash FROM artists WHERE data_id = '3'")).toEqual([{ hash: JSON.parse(updatedBody(3)).sha256 }]);
     expect(await writer.stop()).toBe(0);
   });
 });
