@@ -8,13 +8,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 const READY_MS = 120_000;
 const STOP_MS = 30_000;
 
-/** Installs Debian packages, unless `probe` (a file one of them brings) is already there. */
+/** A folder of every Debian, by which test files wait for each other. */
+const DPKG = "/var/lib/dpkg";
+const INSTALL = `[ -e "$0" ] || {
+  apt-get -o DPkg::Lock::Timeout=300 update && apt-get -o DPkg::Lock::Timeout=300 install -y --no-install-recommends "$@"
+}`;
+
+/**
+ * Installs Debian packages, unless `probe` (a file one of them brings) is already there. Whoever asks while another one installs waits for
+ * the end of that: a package's files are there before it is set up.
+ */
 export function ensureDebian(probe: string, ...packages: string[]): void {
-  if (existsSync(probe)) return;
+  if (existsSync(probe) && !existsSync(DPKG)) return;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  const apt = (...args: string[]) => execFileSync("apt-get", ["-o", "DPkg::Lock::Timeout=300", ...args], { env, stdio: "ignore" });
-  apt("update");
-  apt("install", "-y", "--no-install-recommends", ...packages);
+  execFileSync("flock", [DPKG, "sh", "-c", INSTALL, probe, ...packages], { env, stdio: "ignore" });
 }
 
 /** A port of this machine that nobody listens on. */
