@@ -5,9 +5,10 @@ import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { ParsePool } from "../../dist/parse/pool.js";
 import { dumpPath, makeDump, temporaryFolder } from "../system/support/dumps.ts";
+import { cases } from "../system/support/scale.ts";
 
 /** Where threads said too early that they had loaded, the process was aborted within 400 rounds, each of three times. */
-const ROUNDS = 400;
+const ROUNDS = cases(150, 400);
 
 test(`threads can be ended as soon as they have loaded, ${ROUNDS} times`, { timeout: 120_000 }, async () => {
   const program = fileURLToPath(new URL("end-at-once.mjs", import.meta.url));

@@ -12,6 +12,7 @@ export default defineConfig({
       "test/sink/rabbitmq*.test.ts",
       "test/sink/postgres*.test.ts",
       "test/consume/**/*.test.ts",
+      "test/parse/pool.test.ts",
       "test/table/**/*.test.ts",
     ],
     setupFiles: ["test/support/seed.ts"],
