@@ -224,9 +224,16 @@ test("a month that was killed again and again and never came to its end, and the
   await mkdir(from);
   for (const type of TYPES) await cp(dumpPath(scene.place(), type, A), dumpPath(from, type, C));
   // The later the first is killed and the earlier those behind it, the more has been delivered that only the first has known of.
-  for (const passage of [random.between(3, 6), 1, 1]) {
-    const ended = await struck(victim(name, B, sink), { point: "sink-synced", passage }, random);
-    expect([passage, ended?.signal]).toEqual([passage, "SIGKILL"]);
+  let last = random.between(3, 6);
+  for (; (await struck(victim(name, B, sink), { point: "sink-synced", passage: last }, random)) === null; last -= 1) {
+    // A busy machine makes fewer checkpoints, and the month came to its end before that one: as if it had not been.
+    expect(last).toBeGreaterThan(1);
+    await backToA(name);
+    await host.drain(queue);
+  }
+  for (let kill = 0; kill < 2; kill += 1) {
+    const ended = await struck(victim(name, B, sink), { point: "sink-synced", passage: 1 }, random);
+    expect([kill, ended?.signal]).toEqual([kill, "SIGKILL"]);
   }
   expect(await host.depth(queue)).toBeGreaterThan(0);
   const ended = await deadwax(["extract", ...victim(name, C, sink, from).args, "--allow-deletes"]);
@@ -234,9 +241,9 @@ test("a month that was killed again and again and never came to its end, and the
   const { types } = reportOf(ended);
   const messages = messagesOf(await host.drain(queue));
   for (const type of TYPES) {
-    const { last } = await scene.full(type, A);
+    const whole = (await scene.full(type, A)).last;
     expect(types[type]).toMatchObject({ pending: 0, rejected: 0 });
-    expectSame(type, replay(last, messages[type]), last);
+    expectSame(type, replay(whole, messages[type]), whole);
   }
 });
 
