@@ -8,8 +8,8 @@ import { type IndexKey, RecordIndex } from "./record-index.ts";
 
 /** How a folder is written to is no part of which folder it is. */
 const FORM = "?compress=gzip";
-/** The contracts have exchanges of their own. */
-const BROKER = /^amqps?:/;
+/** A table has one document for an id. In a broker the contracts have exchanges of their own, and in a folder each version is of one of them. */
+const OF_ANY_CONTRACT = /^postgres(ql)?:/;
 /** What goes there is nobody's to keep. */
 const NOWHERE: readonly string[] = ["null:", "-"];
 
@@ -30,7 +30,7 @@ export async function doubtRivals(indexRoot: string, key: IndexKey, own: string,
 
 /** Whether something goes to one place under both keys. */
 function meet(one: IndexKey, other: IndexKey): boolean {
-  const isShared = (name: string) => !NOWHERE.includes(name) && (one.contract === other.contract || !BROKER.test(name));
+  const isShared = (name: string) => !NOWHERE.includes(name) && (one.contract === other.contract || OF_ANY_CONTRACT.test(name));
   const places = new Set(sinkNames(other.sink).map(placeOf));
   return sinkNames(one.sink).some((name) => isShared(name) && places.has(placeOf(name)));
 }

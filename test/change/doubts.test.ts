@@ -108,15 +108,13 @@ describe("what goes to a part of a sink by another name", () => {
     ["together with another folder", (name: string) => ({ sink: both(name) })],
     ["together with another folder, in normal mode", (name: string) => ({ sink: both(name), mode: "normal" })],
     ["compressed", (name: string) => ({ sink: `file:${scene.place(`${name}/out`)}?compress=gzip` })],
-    ["in the other contract", () => ({ contract: "fanout", force: true })],
   ] as const;
   test.each(OTHERS)("%s: makes it doubtful what is there", async (what, flagsOf) => {
     const from = await dumps(what, { [A]: labels(20, "a"), [B]: labels(20, "b"), [C]: labels(20, "a") });
     const name = `part ${what}`.replaceAll(/[ ,]+/g, "-");
     await labelsOf(name, A, { from });
     const flags = flagsOf(name);
-    const { contract = "topic" } = flags as { contract?: "fanout" };
-    const other = await labelsOf(name, B, { from, contract, flags });
+    const other = await labelsOf(name, B, { from, flags });
     expect(other.warnings).toContainEqual(expect.stringContaining("the next incremental run into it delivers everything once more"));
     const dry = await labelsOf(name, C, { from, flags: { dryRun: true } });
     expect(dry.warnings).toContainEqual(expect.stringContaining("in doubt"));
