@@ -15,7 +15,8 @@ function rethrow(error: unknown): never {
   if (!(error instanceof Error)) throw error;
   const fault = faultOf(error.message);
   if (fault === null) throw error;
-  throw new DumpError(fault.code, fault.message, { cause: error });
+  const advice = fault.code === "INDEX_UNWRITABLE" ? "; look at the folder and its disk, then run again" : "";
+  throw new DumpError(fault.code, `${fault.message}${advice}`, { cause: error });
 }
 
 /** The core's faults come as JSON. */

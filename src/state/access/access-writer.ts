@@ -28,13 +28,15 @@ export class AccessWriter implements AsyncDisposable {
 
   static async create(path: string): Promise<AccessWriter> {
     const beside = `${path}.tmp-${process.pid}-${Date.now().toString(36)}`;
+    let writer: AccessWriter | null = null;
     try {
       await mkdir(dirname(path), { recursive: true });
       await removeLeft(path);
-      const writer = new AccessWriter(path, beside, await open(beside, "wx"));
+      writer = new AccessWriter(path, beside, await open(beside, "wx"));
       await writer.#append(encodeHead());
       return writer;
     } catch (error) {
+      await writer?.[Symbol.asyncDispose]();
       throw unusable(path, "cannot be written", error);
     }
   }
