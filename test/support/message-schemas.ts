@@ -1,8 +1,17 @@
 import { readFileSync } from "node:fs";
 import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
 
-export const MESSAGE_SCHEMAS = ["topic-record", "fanout-record", "file-complete", "extraction-complete"] as const;
-/** A message that consumers get, by the name of its schema under docs/messages. */
+export const MESSAGE_SCHEMAS = [
+  "topic-record",
+  "fanout-record",
+  "file-complete",
+  "extraction-complete",
+  "change-notification",
+  "change-summary",
+  "tombstone",
+  "deleted-line",
+] as const;
+/** A message that consumers get, or a line of a file, by the name of its schema under docs/messages. */
 export type MessageSchema = (typeof MESSAGE_SCHEMAS)[number];
 
 const ajv = new Ajv2020({ strict: true, allErrors: false });
