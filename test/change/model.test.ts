@@ -47,7 +47,7 @@ const end = fc.oneof(
   { weight: 4, arbitrary: fc.constant({ kind: "drop" } as const) },
   { weight: 1, arbitrary: fc.constant({ kind: "keep" } as const) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant("partly" as const), portion: fc.integer({ min: 1, max: 40 }) }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant("broken" as const), pieces: fc.nat(30), portion: fc.nat(40) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant("broken" as const), pieces: fc.oneof(fc.nat(6), fc.nat(30)), portion: fc.nat(40) }) },
 );
 const month = fc.record({
   /** Records that have nothing to do with the month before. */
@@ -60,9 +60,19 @@ const month = fc.record({
   trust: fc.constantFrom("raw" as const, "raw" as const, "hash" as const),
   publish: fc.constantFrom("changes" as const, "changes" as const, "all" as const),
   reopenAt: fc.option(fc.nat(20)),
+  /** Where it is killed and goes on before, so many checkpoints back. */
+  rewinds: fc.array(fc.record({ at: fc.nat(15), back: fc.nat(15) }), { maxLength: 2 }),
   end,
 });
 type Month = typeof month extends fc.Arbitrary<infer M> ? M : never;
+
+/** Where a killed run goes on: with how much of the ledger, null for none, of the dump, and of what was published. */
+interface Checkpoint {
+  readonly length: number | null;
+  readonly pieces: number;
+  readonly read: number;
+  readonly published: number;
+}
 
 let months: NativeMonths;
 beforeAll(async () => {
@@ -71,7 +81,7 @@ beforeAll(async () => {
 afterAll(() => months[Symbol.asyncDispose]());
 
 test(`${CASES} histories of months through index files are those of the naive model`, { timeout: timeoutMs(120_000, 1_800_000) }, async () => {
-  const seen = { months: 0, broken: 0, corrected: 0, deleted: 0, blocks: 0, created: 0, updated: 0, unchanged: 0 };
+  const seen = { months: 0, broken: 0, rewound: 0, brokenBehind: 0, corrected: 0, deleted: 0, blocks: 0, created: 0, updated: 0, unchanged: 0 };
   await fc.assert(
     fc.asyncProperty(fc.array(month, { minLength: 2, maxLength: 4, size: "max" }), async (history) => {
       const run = new History(seen);
@@ -84,7 +94,8 @@ test(`${CASES} histories of months through index files are those of the naive mo
     { numRuns: CASES },
   );
   figure("change model", { cases: CASES, ...seen });
-  expect(Math.min(seen.broken, seen.corrected, seen.deleted, seen.created, seen.updated, seen.unchanged)).toBeGreaterThan(CASES / 10);
+  expect(Math.min(seen.broken, seen.rewound, seen.corrected, seen.deleted, seen.created, seen.updated, seen.unchanged)).toBeGreaterThan(CASES / 10);
+  expect(seen.brokenBehind).toBeGreaterThan(CASES / 200);
 });
 
 /** Months one after the other, with what consumers have: one has heard all, another nothing of the runs that broke off. */
@@ -114,22 +125,41 @@ class History {
     let ledger = openLedger(options);
     try {
       const detect: Detect = { trust: how.trust, publish: how.publish, ...(this.#index === null ? {} : { index: this.#index }) };
-      const published: { body: string; kind: number }[] = [];
-      let [pieces, read] = [0, 0];
-      let broken = false;
-      for (const { bodies, kinds, log, read: records } of months.pieces({ chunkBytes: how.chunkBytes, detect })) {
-        broken = how.end.kind === "broken" && pieces === how.end.pieces;
-        if (broken) break;
-        if (log === null) throw new Error("no log");
-        const { length } = ledgerCounts(ledger);
-        const grown = appendLedger(ledger, log);
-        expect(ledgerCounts(ledger).length).toBe(length + grown.length - length);
-        published.push(...bodies.map((body, at) => ({ body, kind: kinds[at] ?? -1 })));
-        if (pieces === how.reopenAt) ledger = await reopened(ledger, options);
-        pieces += 1;
-        read += records;
+      let published: { body: string; kind: number }[] = [];
+      const checkpoints: Checkpoint[] = [{ length: null, pieces: 0, read: 0, published: 0 }];
+      const rewinds = [...how.rewinds];
+      let [furthest, broken, isOver] = [0, false, false];
+      while (!isOver) {
+        isOver = true;
+        let place = 0;
+        for (const { bodies, kinds, log, read: records } of months.pieces({ chunkBytes: how.chunkBytes, detect })) {
+          const { pieces, read } = last(checkpoints);
+          place += 1;
+          if (place <= pieces) continue; // behind the checkpoint
+          // Its last attempt may end before an earlier one did.
+          broken = how.end.kind === "broken" && pieces === how.end.pieces && rewinds.length === 0;
+          if (broken) break;
+          if (log === null) throw new Error("no log");
+          const { length } = ledgerCounts(ledger);
+          const grown = appendLedger(ledger, log);
+          expect(ledgerCounts(ledger).length).toBe(length + grown.length - length);
+          published.push(...bodies.map((body, at) => ({ body, kind: kinds[at] ?? -1 })));
+          if (pieces === how.reopenAt) ledger = await reopened(ledger, options);
+          checkpoints.push({ length: ledgerCounts(ledger).length, pieces: place, read: read + records, published: published.length });
+          furthest = Math.max(furthest, read + records);
+          if (rewinds[0]?.at !== pieces) continue;
+          // What lies behind the checkpoint no longer counts, but some have heard it.
+          deliver(this.#consumers[0] ?? new Map(), published, []);
+          checkpoints.splice(Math.max(1, checkpoints.length - (rewinds.shift()?.back ?? 0)));
+          ledger = await rewound(ledger, options, last(checkpoints));
+          published = published.slice(0, last(checkpoints).published);
+          this.#count("rewound", 1);
+          isOver = false;
+          break;
+        }
       }
-      if (broken) await this.#breakOff(ledger, came.slice(0, read), published, []);
+      if (broken && furthest > last(checkpoints).read) this.#count("brokenBehind", 1);
+      if (broken) await this.#breakOff(ledger, came.slice(0, furthest), published, []);
       else await this.#end(ledger, came, published, how);
     } finally {
       closeLedger(ledger);
@@ -287,6 +317,19 @@ async function reopened(ledger: number, options: { path: string; header: string;
   const again = openLedger({ ...options, length });
   expect(ledgerCounts(again)).toEqual(before);
   return again;
+}
+
+/** Kills the run, and goes on at a checkpoint: with the same counts as there. */
+async function rewound(ledger: number, options: { path: string; header: string; index?: number }, { length }: Checkpoint): Promise<number> {
+  await syncLedger(ledger);
+  closeLedger(ledger);
+  return openLedger({ ...options, ...(length === null ? {} : { length }) });
+}
+
+function last(checkpoints: readonly Checkpoint[]): Checkpoint {
+  const checkpoint = checkpoints.at(-1);
+  if (checkpoint === undefined) throw new Error("the beginning is always there");
+  return checkpoint;
 }
 
 /** All that is gone, in portions: hashes by id. */
