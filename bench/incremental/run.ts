@@ -9,6 +9,7 @@ import { Postgres } from "../../test/services/postgres.ts";
 import { benchOptions } from "../src/options.ts";
 import { spread } from "../src/statistics.ts";
 import { runTimed } from "../src/timed-process.ts";
+import { TwoFiles } from "./threads.ts";
 
 const USAGE = `usage: npm run bench:incremental -- [options]
   --records <N>   releases that are generated (default: 200000)
@@ -25,6 +26,8 @@ const ONLY_RELEASES = ["--artists", "0", "--labels", "0", "--masters", "0"];
 /** All four data types together, as of 2026. */
 const ALL_RECORDS = 34_000_000;
 const ALL_XML_BYTES = 80e9;
+/** Bytes of XML of each of two files that are found at once, for each release of the other ways. */
+const TWO_FILES_BYTES = 1500;
 /** The columns and indexes of upstream's table of record states. */
 const UPSTREAM_SCHEMA = `
   CREATE TABLE record_processing_state (id bigserial PRIMARY KEY, data_type varchar(50) NOT NULL, record_id varchar(100) NOT NULL,
@@ -158,12 +161,15 @@ async function main(): Promise<void> {
     await generate(folder, records);
     const tiny = mkdtempSync(join(folder, "tiny-"));
     await runTimed([process.execPath, CLI, "generate", "--out", tiny, ...ONLY_RELEASES, "--releases", "1", "--version", SAME]);
+    const twoFiles = await TwoFiles.make(CLI, join(folder, "two-files"), records * TWO_FILES_BYTES);
+    const threads: number[] = [];
     const figures: Awaited<ReturnType<typeof round>>[] = [];
     for (let n = 0; n < rounds; n += 1) {
       figures.push(await round(folder, tiny, records));
-      console.error(`round ${n + 1}: ${JSON.stringify(figures.at(-1))}`);
+      threads.push(await twoFiles.ratio());
+      console.error(`round ${n + 1}: ${JSON.stringify({ ...figures.at(-1), twoThreadsToOne: threads.at(-1) })}`);
     }
-    report(figures, records, await upstreamsWay(folder), json);
+    report(figures, threads, records, await upstreamsWay(folder), json);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -177,7 +183,7 @@ async function generate(folder: string, records: number): Promise<void> {
   await runTimed([...make, "--evolve", folder, "--changes", "updated=1%", "--version", CHANGED]);
 }
 
-function report(figures: Awaited<ReturnType<typeof round>>[], records: number, upstream: number, json: string | undefined): void {
+function report(figures: Awaited<ReturnType<typeof round>>[], threads: readonly number[], records: number, upstream: number, json: string | undefined): void {
   const speed = ({ xmlBytes, cpuSeconds }: Figures) => xmlBytes / 1e6 / cpuSeconds;
   console.log(
     `\n${records} releases; medians of ${figures.length} rounds; one thread, CPU seconds of the whole process, verification included, its start taken off\n`,
@@ -201,11 +207,13 @@ function report(figures: Awaited<ReturnType<typeof round>>[], records: number, u
   judge("the first run within 10 % of a full extraction", `${(buildToFull * 100).toFixed(0)} % of its speed`, buildToFull >= 0.9);
   const bytesPerRecord = spread(figures.map(({ stateBytes }) => stateBytes / records)).median;
   judge("at most 30 bytes of state a record", bytesPerRecord.toFixed(1), bytesPerRecord <= 30);
+  const twoThreadsToOne = spread(threads).median;
+  judge("two files at once on two threads at 1.8 times one thread, with the same digests", `${twoThreadsToOne.toFixed(2)} times`, twoThreadsToOne >= 1.8);
   const minutes = (way: Way) => (ALL_XML_BYTES / 1e6 / (medians[way] ?? Number.NaN) / 60).toFixed(1);
   console.log(`\nAll ${ALL_RECORDS / 1e6} M records, 80 GB of XML, on one thread: first run ${minutes("build")} min, a month ${minutes("changed")} min.`);
   console.log(`Upstream's way, ${Math.round(upstream)} records/s: ${(ALL_RECORDS / upstream / 86_400).toFixed(1)} days each.`);
   if (json === undefined) return;
-  const ratios = { sameToFull: toFull, sameToInflate: toInflate, changedToSame, buildToFull };
+  const ratios = { sameToFull: toFull, sameToInflate: toInflate, changedToSame, buildToFull, twoThreadsToOne };
   writeFileSync(
     json,
     JSON.stringify({ records, rounds: figures.length, megabytesPerCpuSecond: medians, ...ratios, bytesPerRecord, upstreamRecordsPerSecond: upstream }),
