@@ -11,12 +11,13 @@ use std::sync::Arc;
 
 use deadwax_native::fault::{Code, Fault};
 use deadwax_native::index::build::Builder;
+use deadwax_native::index::key::NAMELESS;
 use deadwax_native::index::ledger::{Counts, Ledger, Start};
 use deadwax_native::index::log::Upto;
 use deadwax_native::index::merge::{How, merge};
 use deadwax_native::index::{DIRTY, Entry, Frame, Index, MULTI, UNKNOWN, key_of};
 use support::life::{End, Life, Troubles};
-use support::months::{Folder, Record, baseline, detect, dump, entries, evolve};
+use support::months::{Folder, Record, baseline, detect, dump, entries, evolve, formless};
 use support::random::{Rng, cases, for_each};
 
 const CASES: usize = 150;
@@ -239,6 +240,52 @@ fn an_id_that_comes_twice_counts_by_its_last_record() {
     ledger.mark_corrected().expect("marked");
     merge(&ledger, How::new(&out, "")).expect("merged");
     assert_eq!(entries(&Index::open(&out).expect("an index")).expect("sound"), baseline(&month));
+}
+
+/// Whoever gets every record of a month may drop what is not among them, or keep it: nobody knows.
+#[test]
+fn what_only_some_consumers_still_have_equals_nothing_and_is_deleted_in_the_end() {
+    for_each("doubt", cases(CASES), |rng| {
+        let told = |fault: Fault| fault.to_string();
+        let folder = Folder::new();
+        let mut records = dump(rng, 100);
+        let mut index = index_of(&folder, "0.idx", &records, 1 + rng.below(BLOCK_RECORDS)).map_err(told)?;
+        let mut known = formless(baseline(&records));
+        for month in 1..4 {
+            let before = std::mem::take(&mut records);
+            records = evolve(rng, &before, 100);
+            let ledger = ledger_of(&folder, "ledger", Some(&index), &records).map_err(told)?;
+            ledger.mark_corrected().map_err(told)?;
+            let out = folder.file(&format!("{month}.idx"));
+            // With few of them changes are sorted outside of memory.
+            let run_records = if rng.one_in(2) { 1 + rng.below(20) } else { 1000 };
+            merge(&ledger, How { keep: true, doubt: true, block_records: BLOCK_RECORDS, run_records, ..How::new(&out, "") }).map_err(told)?;
+            index = Index::open(&out).map_err(told)?;
+
+            let mut doubted = known;
+            known = formless(baseline(&records));
+            doubted.retain(|key, _| *key < NAMELESS && !known.contains_key(key));
+            doubted.values_mut().flatten().for_each(|entry| *entry = Entry { raw: 0, flags: DIRTY, ..*entry });
+            known.extend(doubted.clone());
+            let found = formless(entries(&index).map_err(told)?);
+            if found != known {
+                return Err(format!("month {month}: {found:x?}, not {known:x?}"));
+            }
+            let published: Vec<u64> = detect(Some(&index), &before).map_err(told)?.1.iter().map(|record| record.key).collect();
+            if let Some(key) = before.iter().map(Record::key).find(|key| doubted.contains_key(key) && !published.contains(key)) {
+                return Err(format!("month {month}: {key:x} comes back as it was, and is not published"));
+            }
+            let later = ledger_of(&folder, "later", Some(&index), &records).map_err(told)?;
+            let gone = later.deletions(0, usize::MAX).map_err(told)?;
+            let mut tombstones: Vec<_> = gone.ids.iter().map(|id| key_of(id.as_bytes()).key).zip(gone.hashes).collect();
+            tombstones.sort_unstable();
+            let expected: Vec<_> = doubted.values().flatten().map(|entry| (entry.key, entry.hash)).collect();
+            if tombstones != expected {
+                return Err(format!("month {month}: the month after would delete {tombstones:x?}, not {expected:x?}"));
+            }
+        }
+        Ok(())
+    });
 }
 
 #[test]
