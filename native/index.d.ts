@@ -58,7 +58,7 @@ export interface SourceOptions {
   readonly ids?: readonly string[];
 }
 
-/** How records are held against what downstream has; see {@link Piece.log}. */
+/** How records are held against what downstream has; see {@link Piece.logBytes}. */
 export interface Detect {
   /** From {@link openIndex}; left out: downstream has nothing, and every record is created. */
   readonly index?: number;
@@ -158,11 +158,8 @@ export interface Piece {
   readonly resume?: ResumePoint | null;
   /** The data type, once the root element was seen. */
   readonly dataType?: string | null;
-  /** With `detect`: what became of each record, to be appended to the {@link openLedger ledger} in the order of pieces. */
-  readonly log?: Uint8Array | null;
-  /** With `detect`: the least and the greatest id of the piece that is canonical decimal below 2^53, unchanged records included. */
-  readonly minId?: number | null;
-  readonly maxId?: number | null;
+  /** With `detect`: bytes of the log, right behind the table: what became of each record, to be appended to the {@link openLedger ledger} in the order of pieces. */
+  readonly logBytes?: number | null;
   /** Set if the source was opened with ids. */
   readonly seen?: SeenIds | null;
 }
@@ -388,7 +385,7 @@ export function openLedger(options: LedgerOptions): number;
 /** Totals so far. */
 export function ledgerCounts(handle: number): LedgerInfo;
 /**
- * Takes in the frame of a piece (`Piece.log`), in file order. Answers by how much the counts grow, which may be below zero: an id that
+ * Takes in the frame of a piece ({@link Piece.logBytes}), in file order. Answers by how much the counts grow, which may be below zero: an id that
  * was unchanged is updated once it comes again with another content. Nothing is durable before {@link syncLedger}.
  */
 export function appendLedger(handle: number, frame: Uint8Array): LedgerCounts;

@@ -19,7 +19,7 @@ use napi_derive::napi;
 
 use crate::binding_index::index_of;
 use crate::contract::{Contract, DataType};
-use crate::detect::{self, Detector, Findings};
+use crate::detect::{self, Detector, Log};
 use crate::fault::{Code, Fault};
 use crate::flagged::{Flagged, FlaggedFile};
 use crate::gzip::{Point, Reader};
@@ -32,7 +32,7 @@ use crate::rules::{self, Rules};
 use crate::scan::Frame;
 use crate::source::{Buffer, Raw, Resume, Source, Spacing};
 use crate::wanted::{Seen, Wanted};
-use crate::{hash, lock, simd, verify};
+use crate::{hash, index, lock, simd, verify};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -67,9 +67,9 @@ struct Detecting {
 }
 
 impl Detecting {
-    fn take(&self) -> std::result::Result<Detector, Fault> {
+    fn take(&self) -> Detector {
         let idle = lock(&self.idle).pop();
-        idle.map_or_else(|| Detector::new(&self.settings), Ok)
+        idle.unwrap_or_else(|| Detector::new(&self.settings))
     }
 }
 
@@ -384,9 +384,7 @@ pub struct Piece {
     pub flagged: Option<JsFlagged>,
     pub resume: Option<JsResume>,
     pub data_type: Option<String>,
-    pub log: Option<Uint8Array>,
-    pub min_id: Option<f64>,
-    pub max_id: Option<f64>,
+    pub log_bytes: Option<u32>,
     pub seen: Option<JsSeen>,
 }
 
@@ -433,7 +431,6 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
     let Worker { buffer, columns, parsers } = worker;
     let mut out = Output::new(slot, columns);
     let compares = apply.detecting.is_some_and(|detecting| detecting.settings.comparison.is_some());
-    let mut findings = None;
     let fault = guarded(|| {
         let Some(frame) = &frame else { return Ok(()) };
         let parser = match parsers.iter().position(|p| p.fits(frame.data_type, contract)) {
@@ -446,16 +443,16 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
         };
         parser.set_rules(apply.rules);
         parser.set_wanted(apply.wanted);
-        parser.detector = apply.detecting.map(Detecting::take).transpose()?;
+        parser.detector = apply.detecting.map(Detecting::take);
         let parsed = parser.piece(buffer, &raw, frame, apply.rejects, &mut out);
-        findings = out.log.take().zip(parser.detector.as_mut()).map(|(log, detector)| log.finish(detector)).transpose()?;
         if let Some((detecting, detector)) = apply.detecting.zip(parser.detector.take()) {
             lock(&detecting.idle).push(detector);
         }
         parsed
     })
     .err();
-    let findings = findings.or_else(|| compares.then(Findings::default));
+    // A piece without records has a frame too.
+    let log = compares.then(|| out.log.take().map_or_else(|| index::Frame::new().finish(), Log::finish));
     // A fault of the parser comes before the source's own, which lies behind the piece.
     let fault = fault.or(raw.fault.take());
     let (read, empty, skipped, unknown_ids, digest, bytes) = (out.read, out.empty, out.skipped, out.unknown_ids, out.digest, out.len());
@@ -465,7 +462,7 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
     let flagged = std::mem::take(&mut out.flagged);
     let seen = std::mem::take(&mut out.seen);
     let records = out.columns.ends.len() as u32;
-    let (table, own) = out.finish();
+    let (table, own) = out.finish(log.as_deref().unwrap_or_default());
     Piece {
         seq: raw.seq as f64,
         end: raw.finished,
@@ -489,9 +486,7 @@ fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract
         flagged: (!flagged.is_empty()).then(|| flagged.into()),
         resume: raw.resume.map(JsResume::from),
         data_type: frame.map(|f| f.data_type.as_str().to_owned()),
-        min_id: findings.as_ref().and_then(|f| f.ids).map(|(min, _)| min as f64),
-        max_id: findings.as_ref().and_then(|f| f.ids).map(|(_, max)| max as f64),
-        log: findings.map(|f| f.frame.into()),
+        log_bytes: log.map(|log| log.len() as u32),
         seen: apply.wanted.map(|_| seen.into()),
     }
 }

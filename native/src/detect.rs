@@ -14,8 +14,6 @@ use crate::sha256::Hash;
 
 /// Entries behind the expected one that are looked at before a record is parsed: ids that vanished cost no parsing.
 const AHEAD: u64 = 4;
-/// Keys below this are ids.
-pub const NUMBERS_END: u64 = 1 << 53;
 
 /// What of an entry may be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,20 +93,17 @@ pub struct Detector {
     cursor: Option<Cursor>,
     /// The position of the entry that comes next.
     next: u64,
-    /// The position of the first entry that has no number for an id.
-    numbers: u64,
 }
 
 impl Detector {
-    pub fn new(settings: &Settings) -> Result<Self, Fault> {
-        let mut cursor = settings.comparison.as_ref().and_then(|c| c.index.as_ref()).map(Index::cursor);
-        let numbers = cursor.as_mut().map_or(Ok(0), |cursor| cursor.find(NUMBERS_END).map(|found| found.pos))?;
-        Ok(Self { settings: settings.clone(), cursor, next: 0, numbers })
+    pub fn new(settings: &Settings) -> Self {
+        let cursor = settings.comparison.as_ref().and_then(|c| c.index.as_ref()).map(Index::cursor);
+        Self { settings: settings.clone(), cursor, next: 0 }
     }
 
     /// An empty log, if records are compared.
     pub fn log(&self) -> Option<Log> {
-        self.settings.comparison.as_ref().map(|c| Log::new(c.trust, c.publish, self.numbers))
+        self.settings.comparison.as_ref().map(|c| Log::new(c.trust, c.publish))
     }
 
     /// Whether records may be taken by their bytes alone, or passed over.
@@ -182,23 +177,6 @@ impl Detector {
         let entry = self.find(index::unknown_key(&short(hash)))?;
         Ok(Candidate { key: None, odd: None, entry })
     }
-
-    /// The least and the greatest number among the ids at these positions and the keys `numbers`.
-    fn numbers(&mut self, log: &Log) -> Result<Option<(u64, u64)>, Fault> {
-        let mut range = log.keys;
-        if let (Some(cursor), Some((first, last))) = (&mut self.cursor, log.positions) {
-            // Positions are in the order of keys.
-            for pos in [first, last] {
-                let entry = cursor.entry(pos)?;
-                range = entry.map_or(range, |entry| Some(joined(range, entry.key)));
-            }
-        }
-        Ok(range)
-    }
-}
-
-fn joined(range: Option<(u64, u64)>, n: u64) -> (u64, u64) {
-    range.map_or((n, n), |(least, greatest)| (least.min(n), greatest.max(n)))
 }
 
 fn short(hash: &Hash) -> [u8; 16] {
@@ -219,38 +197,15 @@ pub struct Log {
     publish: Publish,
     frame: Frame,
     waiting: VecDeque<Waiting>,
-    /// Entries from this position on have no number for an id.
-    numbers: u64,
-    /// Least and greatest of the keys that are numbers, and of the positions seen that have some.
-    keys: Option<(u64, u64)>,
-    positions: Option<(u64, u64)>,
-}
-
-/// What a log comes to.
-pub struct Findings {
-    /// The frame, for the ledger.
-    pub frame: Vec<u8>,
-    /// The least and the greatest id that is a number.
-    pub ids: Option<(u64, u64)>,
-}
-
-impl Default for Findings {
-    /// Of a piece without records.
-    fn default() -> Self {
-        Self { frame: Frame::new().finish(), ids: None }
-    }
 }
 
 impl Log {
-    fn new(trust: Trust, publish: Publish, numbers: u64) -> Self {
-        Self { trust, publish, frame: Frame::default(), waiting: VecDeque::new(), numbers, keys: None, positions: None }
+    fn new(trust: Trust, publish: Publish) -> Self {
+        Self { trust, publish, frame: Frame::default(), waiting: VecDeque::new() }
     }
 
     /// Takes down a record that is as its entry says.
     pub fn seen(&mut self, pos: u64) {
-        if pos < self.numbers {
-            self.positions = Some(joined(self.positions, pos));
-        }
         if self.waiting.is_empty() {
             self.frame.seen(pos);
         } else {
@@ -260,9 +215,6 @@ impl Log {
 
     /// Takes down a record whose hash is to come by [`Log::decide`], in the same order.
     pub fn wait(&mut self, candidate: Candidate) {
-        if let Some(key) = candidate.key.filter(|&key| key < NUMBERS_END) {
-            self.keys = Some(joined(self.keys, key));
-        }
         self.waiting.push_back(Waiting::Candidate(candidate));
     }
 
@@ -317,9 +269,8 @@ impl Log {
         }
     }
 
-    /// The frame and what else is known of the piece.
-    pub fn finish(self, detector: &mut Detector) -> Result<Findings, Fault> {
-        let ids = detector.numbers(&self)?;
-        Ok(Findings { frame: self.frame.finish(), ids })
+    /// The frame of the piece, for the ledger.
+    pub fn finish(self) -> Vec<u8> {
+        self.frame.finish()
     }
 }

@@ -183,21 +183,24 @@ impl<'a> Output<'a> {
         &mut self.own.as_deref_mut().unwrap_or(self.slot)[..self.written]
     }
 
-    /// Writes the table: its offset, and the memory of its own if there is one.
-    pub fn finish(mut self) -> (usize, Option<Vec<u8>>) {
+    /// Writes the table and, behind it, `log`: the offset of the table, and the memory of its own if there is one.
+    pub fn finish(mut self, log: &[u8]) -> (usize, Option<Vec<u8>>) {
         let table = self.len.next_multiple_of(8);
-        let need = table + self.columns.bytes();
+        let behind = table + self.columns.bytes();
+        let need = behind + log.len();
         if self.own.is_none() && need > self.slot.len() {
             self.own = Some(self.slot[..self.len].to_vec());
         }
         match self.own {
             Some(mut own) => {
                 own.resize(need, 0);
-                self.columns.write(&mut own[table..]);
+                self.columns.write(&mut own[table..behind]);
+                own[behind..].copy_from_slice(log);
                 (table, Some(own))
             }
             None => {
-                self.columns.write(&mut self.slot[table..need]);
+                self.columns.write(&mut self.slot[table..behind]);
+                self.slot[behind..need].copy_from_slice(log);
                 (table, None)
             }
         }

@@ -5,8 +5,7 @@ import { toDumpError } from "./fault.ts";
 import type { Slots } from "./slots.ts";
 
 /** A piece of a file with its bodies at hand. */
-export interface ParsedPiece
-  extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "flagged" | "resume" | "dataType" | "lastId" | "log" | "minId" | "maxId"> {
+export interface ParsedPiece extends Omit<Piece, "fault" | "own" | "table" | "rejects" | "flagged" | "resume" | "dataType" | "lastId" | "logBytes"> {
   readonly dataType: DataType | null;
   readonly lastId: string | null;
   readonly rejects: readonly RejectedRecord[];
@@ -26,8 +25,6 @@ export interface ParsedPiece
   readonly kinds: Uint8Array | null;
   /** What the ledger is to be told of the piece; null if records were not compared. */
   readonly log: Uint8Array | null;
-  /** Ids that are numbers, unchanged records included; null if there are none, or records were not compared. */
-  readonly ids: { readonly min: number; readonly max: number } | null;
   /** How the records of its bodies have changed, and how far the ledger goes behind it; null where changes are not looked for. */
   readonly changes: BatchChanges | null;
   readonly ledger: LedgerPosition | null;
@@ -112,13 +109,14 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
   }
 
   #open(answer: Piece, slot: number): ParsedPiece {
-    const { fault, own, table, rejects, flagged, resume, dataType, lastId, log, minId, maxId, ...piece } = answer;
+    const { fault, own, table, rejects, flagged, resume, dataType, lastId, logBytes, ...piece } = answer;
     const { name, slots, view } = this.#pulling;
     const memory = own ?? view(slot);
     const n = piece.records;
     const words = Math.ceil((n * 4) / 8) * 8;
     const at = memory.byteOffset + table;
     const hashes = at + 2 * words + n * 24;
+    const kinds = hashes + n * 32;
     let held = true;
     return {
       ...piece,
@@ -131,9 +129,8 @@ export class PieceStream implements AsyncIterable<ParsedPiece>, AsyncDisposable 
       body: memory.subarray(0, piece.bytes),
       ends: new Uint32Array(memory.buffer, at, n),
       sha256: new Uint8Array(memory.buffer, hashes, n * 32),
-      kinds: log ? new Uint8Array(memory.buffer, hashes + n * 32, n) : null,
-      log: log ?? null,
-      ids: minId != null && maxId != null ? { min: minId, max: maxId } : null,
+      kinds: logBytes == null ? null : new Uint8Array(memory.buffer, kinds, n),
+      log: logBytes == null ? null : new Uint8Array(memory.buffer, kinds + n, logBytes),
       changes: null,
       ledger: null,
       release: () => {

@@ -73,7 +73,7 @@ export class NativeMonths implements AsyncDisposable {
         const piece = pullPiece(handle, this.#slot);
         if (piece.fault) throw new Error(piece.fault.message);
         if (piece.rejects.length > 0) throw new Error(`rejected: ${piece.rejects[0]?.message}`);
-        yield { ...this.#open(piece), log: piece.log ?? null, read: piece.read };
+        yield this.#open(piece);
         if (piece.end) return;
       }
     } finally {
@@ -81,12 +81,13 @@ export class NativeMonths implements AsyncDisposable {
     }
   }
 
-  #open({ own, table, records, bytes }: Piece): Omit<Read, "log" | "read"> {
+  #open({ own, table, records, bytes, logBytes, read }: Piece): Read {
     const memory = own ?? this.#slot;
     const text = Buffer.from(memory.buffer, memory.byteOffset, bytes).toString();
     // Behind the columns of ends, sizes, two fingerprints and hashes.
-    const kinds = memory.subarray(table + 2 * Math.ceil((records * 4) / 8) * 8 + records * (8 + 16 + 32)).subarray(0, records);
-    return { bodies: text.split("\n").slice(0, -1), kinds: [...kinds] };
+    const behind = memory.subarray(table + 2 * Math.ceil((records * 4) / 8) * 8 + records * (8 + 16 + 32));
+    const log = logBytes == null ? null : behind.slice(records, records + logBytes);
+    return { bodies: text.split("\n").slice(0, -1), kinds: [...behind.subarray(0, records)], log, read };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

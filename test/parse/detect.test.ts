@@ -58,7 +58,6 @@ interface Told {
   kinds: number[];
   read: number;
   unchanged: number;
-  ids: number[];
 }
 
 interface Way {
@@ -70,20 +69,21 @@ interface Way {
 
 /** Pulls a file to its end. */
 async function pull(type: DataType, { detect, only, ledger }: Way): Promise<Told> {
-  const told: Told = { bodies: [], kinds: [], read: 0, unchanged: 0, ids: [] };
+  const told: Told = { bodies: [], kinds: [], read: 0, unchanged: 0 };
   const request = { ...LIMITS, path: join(folder, `discogs_${VERSION}_${type}.xml.gz`), dataType: type, resume: null } as const;
   await using pieces = pool.pull(type, { ...request, detect: detect ?? null, only: only ?? null });
   for await (const piece of pieces) {
     if (piece.error) throw piece.error;
     expect(piece.kinds?.length).toBe(detect && piece.records);
     expect(piece.log !== null).toBe(detect !== undefined);
+    // In a slot, or in the piece's own memory: copies would pile up until somebody collects them.
+    if (piece.log) expect(piece.log.buffer).toBe(piece.body.buffer);
     if (piece.log && ledger !== undefined) appendLedger(ledger, piece.log);
     const ends = [...piece.ends];
     told.bodies.push(...ends.map((end, i) => Buffer.from(piece.body.subarray(i > 0 ? (ends[i - 1] ?? 0) + 1 : 0, end)).toString()));
     told.kinds.push(...(piece.kinds ?? []));
     told.read += piece.read;
     told.unchanged += piece.unchanged;
-    if (piece.ids) told.ids.push(piece.ids.min, piece.ids.max);
     piece.release();
   }
   return told;
@@ -110,7 +110,6 @@ for (const type of DATA_TYPES) {
     const ledger = openLedger({ index });
     const again = await pull(type, { detect: { index, trust: "raw", publish: "changes" }, ledger });
     expect(again).toMatchObject({ bodies: [], kinds: [], read: first.read, unchanged: first.read });
-    expect([Math.min(...again.ids), Math.max(...again.ids)]).toEqual([Math.min(...first.ids), Math.max(...first.ids)]);
     expect(ledgerCounts(ledger)).toMatchObject({ created: 0, updated: 0, unchanged: first.read, touched: 0, repeated: 0 });
     expect([deletionCount(ledger), corrections(ledger).length]).toEqual([0, 0]);
     closeLedger(ledger);

@@ -1,13 +1,14 @@
 //! Runs the core over bytes the way the binding does, and takes down all that comes out.
 
 use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use deadwax_native::contract::{Contract, DataType};
-use deadwax_native::detect::{Detector, Settings};
+use deadwax_native::detect::{Detector, Log, Settings};
 use deadwax_native::fault::{Code, Fault};
 use deadwax_native::flagged::{Flagged, FlaggedFile};
 use deadwax_native::gzip::Reader;
@@ -42,8 +43,6 @@ pub struct Changes {
     /// One a piece.
     pub frames: Vec<Vec<u8>>,
     pub kinds: Vec<u8>,
-    /// Ids of each piece, least and greatest.
-    pub ids: Vec<Option<(u64, u64)>>,
 }
 
 impl Setup {
@@ -152,7 +151,7 @@ pub fn run_compared(bytes: &[u8], setup: &Setup, settings: &Settings, threads: u
     let file = TempFile::new(bytes);
     let reader = Reader::new(file.input(), setup.backend, setup.limits);
     let source = Source::new(reader, Some(setup.data_type), setup.limits, setup.chunk, setup.raw_max, None);
-    let detectors = (0..threads).map(|_| Detector::new(settings).expect("a sound index")).collect();
+    let detectors = (0..threads).map(|_| Detector::new(settings)).collect();
     let (outcome, _, changes) = drain(source, setup, Some(detectors));
     (outcome, changes)
 }
@@ -194,21 +193,20 @@ fn drain(mut source: Source, setup: &Setup, mut detectors: Option<Vec<Detector>>
             parser.set_rules(setup.rules);
             parser.detector = detectors.as_mut().and_then(Vec::pop);
             fault = parser.piece(buffer, &raw, &frame, RejectRules { raw_bytes_max: setup.raw_max }, &mut out).err();
-            if let Some((detectors, mut detector)) = detectors.as_mut().zip(parser.detector.take()) {
-                if let Some(log) = out.log.take() {
-                    assert_eq!(out.columns.kinds.len(), out.columns.ends.len(), "a kind for each body");
-                    changes.kinds.extend(&out.columns.kinds);
-                    let findings = log.finish(&mut detector).expect("a sound index");
-                    changes.frames.push(findings.frame);
-                    changes.ids.push(findings.ids);
-                }
+            if let Some((detectors, detector)) = detectors.as_mut().zip(parser.detector.take()) {
                 detectors.insert(0, detector);
             }
         }
         let fault = fault.or(raw.fault.take());
         let piece = Results::of(out);
         let own = piece.own.as_deref();
-        take(&mut outcome, &piece, &own.unwrap_or(&slot)[..piece.len], fault.is_none());
+        let memory = own.unwrap_or(&slot);
+        take(&mut outcome, &piece, &memory[..piece.len], fault.is_none());
+        if let Some((kinds, log)) = &piece.compared {
+            assert_eq!(kinds.len(), piece.ends.len(), "a kind for each body");
+            changes.kinds.extend(kinds);
+            changes.frames.push(memory[log.clone()].to_vec());
+        }
         watch.own_pieces += u64::from(own.is_some());
         if let Some(resume) = raw.resume.take() {
             assert!(fault.is_none(), "no checkpoint in a piece with a fault");
@@ -227,6 +225,8 @@ fn drain(mut source: Source, setup: &Setup, mut detectors: Option<Vec<Detector>>
 struct Results {
     own: Option<Vec<u8>>,
     len: usize,
+    /// The kinds, and where the log lies in the memory, if records were compared.
+    compared: Option<(Vec<u8>, Range<usize>)>,
     ends: Vec<u32>,
     columns: Vec<(u32, u64, u128)>,
     shas: Vec<[u8; 32]>,
@@ -246,15 +246,18 @@ impl Results {
     fn of(mut out: Output) -> Self {
         let c = &out.columns;
         let columns = c.xml_bytes.iter().zip(&c.xxh3_64).zip(&c.xxh3_128).map(|((&a, &b), &c)| (a, b, c)).collect();
-        let (ends, shas) = (c.ends.clone(), c.sha256.clone());
+        let (ends, shas, kinds, columns_bytes) = (c.ends.clone(), c.sha256.clone(), c.kinds.clone(), c.bytes());
         let (rejects, last_id) = (std::mem::take(&mut out.rejects), out.last_id.take());
         let (len, read, empty, unknown_ids, digest) = (out.len(), out.read, out.empty, out.unknown_ids, out.digest);
         let (skipped, flagged) = (out.skipped, std::mem::take(&mut out.flagged));
         let (unchanged, held) = (out.unchanged, out.held);
         assert_eq!(out.bodies as usize, ends.len(), "bodies are counted");
-        let (table, own) = out.finish();
+        let log = out.log.take().map(Log::finish);
+        let (table, own) = out.finish(log.as_deref().unwrap_or_default());
         assert!(table >= len && table.is_multiple_of(8), "the table lies behind the bodies");
-        Self { own, len, ends, columns, shas, rejects, read, empty, skipped, unchanged, held, unknown_ids, flagged, digest, last_id }
+        let behind = table + columns_bytes;
+        let compared = log.map(|log| (kinds, behind..behind + log.len()));
+        Self { own, len, compared, ends, columns, shas, rejects, read, empty, skipped, unchanged, held, unknown_ids, flagged, digest, last_id }
     }
 }
 
