@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -19,6 +19,9 @@ const RSS_BYTES_MAX = 200 * MIB;
 const GROWTH_BYTES_MAX = 24 * MIB;
 /** V8 lets garbage lie as long as there is room. With so little of it, a leak of objects ends in an abort, and one of buffers shows. */
 const TIGHT_HEAP = ["--max-old-space-size=32", "--max-semi-space-size=1"];
+/** Few records and many, and what an index of the many may add. */
+const LABELS = FULL ? [200_000, 5_000_000] : [20_000, 200_000];
+const INDEX_BYTES_MAX = 30 * MIB;
 const HUGE_RECORD_BYTES = 100 * MIB;
 
 let folder: Folder;
@@ -52,6 +55,32 @@ test.each([
   });
   expect(peakBytes).toBeLessThan(RSS_BYTES_MAX);
   if (FULL && node === TIGHT_HEAP) expect(grown).toBeLessThan(GROWTH_BYTES_MAX); // a second of a small dump says nothing about slopes
+});
+
+test("finding changes takes no more memory for many records", { timeout: timeoutMs(120_000, 600_000) }, async () => {
+  const anonymous: Record<string, number[]> = { "first run": [], "unchanged month": [] };
+  for (const labels of LABELS) {
+    const dump = join(folder.path, `${labels} labels`);
+    await makeDump(dump, { labels });
+    const args = ["extract", dumpPath(dump, "labels"), "--sink", "null:", "--state", `${dump}/state`, "--mode", "incremental", "--output", "json"];
+    for (const [run, found] of [
+      ["first run", { created: labels, unchanged: 0 }],
+      ["unchanged month", { created: 0, unchanged: labels }],
+    ] as const) {
+      const running = new Running([...args, "--force"]);
+      const { anonymousBytes } = await watchUsage(running);
+      const ended = await running.ended;
+      expect(ended.code, ended.stderr).toBe(0);
+      expect(reportOf(ended).types["labels"]).toMatchObject(found);
+      anonymous[run]?.push(anonymousBytes);
+    }
+    await rm(dump, { recursive: true });
+  }
+  for (const [run, [few = 0, many = 0]] of Object.entries(anonymous)) {
+    figure(`memory, ${run}`, { labels: LABELS, fewMiB: Math.round(few / MIB), manyMiB: Math.round(many / MIB) });
+    expect(few, run).toBeGreaterThan(0);
+    expect(many - few, run).toBeLessThan(INDEX_BYTES_MAX);
+  }
 });
 
 test("a record of 100 MB is rejected and the next one delivered", { timeout: 60_000 }, async () => {

@@ -37,12 +37,12 @@ export async function waitedSeconds(pid: number): Promise<number> {
   return Number(waitedNs) / 1e9;
 }
 
-/** Resident bytes now and at their highest; null once the process has gone. */
-export async function residentBytes(pid: number): Promise<{ now: number; peak: number } | null> {
+/** Resident bytes now, those of them that are no file's and not shared, and all at their highest; null once the process has gone. */
+export async function residentBytes(pid: number): Promise<{ now: number; anonymous: number; peak: number } | null> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
   const kib = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(status)?.[1] ?? "0");
   const peak = kib("VmHWM") * 1024;
-  return peak === 0 ? null : { now: kib("VmRSS") * 1024, peak };
+  return peak === 0 ? null : { now: kib("VmRSS") * 1024, anonymous: kib("RssAnon") * 1024, peak };
 }
 
 /** How far a process has read the open file whose path ends like this; null if it has none open. */

@@ -17,6 +17,8 @@ export interface Usage {
   /** Share of the time in which the main thread was ready to run and got no CPU. */
   readonly waited: number;
   readonly peakBytes: number;
+  /** Most that was seen of the memory that is no file's and not shared. */
+  readonly anonymousBytes: number;
   /** Resident bytes at each look, with the seconds since the first. */
   readonly resident: readonly { readonly at: number; readonly bytes: number }[];
 }
@@ -35,7 +37,7 @@ export async function watchUsage(running: Running): Promise<Usage> {
     idle: idleBefore,
     waited: waitedBefore,
   };
-  let peakBytes = 0;
+  let [peakBytes, anonymousBytes] = [0, 0];
   const resident: { at: number; bytes: number }[] = [];
   for (;;) {
     const threads = await threadsOf(pid);
@@ -44,6 +46,7 @@ export async function watchUsage(running: Running): Promise<Usage> {
     const ms = performance.now();
     last = { threads, ms, idle: await idleSeconds(), waited: Math.max(last.waited, await waitedSeconds(pid)) };
     peakBytes = Math.max(peakBytes, memory.peak);
+    anonymousBytes = Math.max(anonymousBytes, memory.anonymous);
     resident.push({ at: (ms - startMs) / 1000, bytes: memory.now });
     await sleep(PERIOD_MS);
   }
@@ -59,6 +62,7 @@ export async function watchUsage(running: Running): Promise<Usage> {
     idle: (last.idle - idleBefore) / seconds,
     waited: (last.waited - waitedBefore) / seconds,
     peakBytes,
+    anonymousBytes,
     resident,
   };
 }
