@@ -75,12 +75,21 @@ async function extract(folder: string, version: string, out: string, state: stri
 /** What processes cost that have next to nothing to read; it is taken off, since a month is a hundred times what is generated here. */
 interface Starts {
   readonly extract: number;
+  /** Of a first incremental run, and of one with an index. */
+  readonly build: number;
+  readonly compare: number;
   readonly inflate: number;
 }
 
 async function starts(tiny: string): Promise<Starts> {
-  const run = await extract(tiny, SAME, join(tiny, "out"), mkdtempSync(join(tiny, "state-")));
-  return { extract: run.figures.cpuSeconds, inflate: (await inflate(tiny)).cpuSeconds };
+  const cpuSeconds = async (state: string, ...flags: string[]) => (await extract(tiny, SAME, join(tiny, "out"), state, ...flags)).figures.cpuSeconds;
+  const [plain, known] = [mkdtempSync(join(tiny, "state-")), mkdtempSync(join(tiny, "state-"))];
+  return {
+    extract: await cpuSeconds(plain),
+    build: await cpuSeconds(known, "--mode", "incremental"),
+    compare: await cpuSeconds(known, "--mode", "incremental", "--force"),
+    inflate: (await inflate(tiny)).cpuSeconds,
+  };
 }
 
 /** The figures without the start. */
@@ -120,8 +129,14 @@ async function round(folder: string, tiny: string, records: number): Promise<Rec
   expectCounts("changed month", changed.counts, { created: 0, updated, deleted: 0, unchanged: records - updated, written: updated });
   const bare = await inflate(folder);
   if (bare.xmlBytes < same.figures.xmlBytes) throw new Error("inflate has read another file");
-  const [all, first, second, third] = [full, build, same, changed].map((one) => without(start.extract, one.figures)) as [Figures, Figures, Figures, Figures];
-  return { inflate: without(start.inflate, bare), full: all, build: first, same: second, changed: third, stateBytes };
+  return {
+    inflate: without(start.inflate, bare),
+    full: without(start.extract, full.figures),
+    build: without(start.build, build.figures),
+    same: without(start.compare, same.figures),
+    changed: without(start.compare, changed.figures),
+    stateBytes,
+  };
 }
 
 function bytesBelow(folder: string, ending: string): number {
