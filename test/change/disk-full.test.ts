@@ -187,10 +187,8 @@ test("a full disk under an access index: nothing is left of it, and with room th
 
 /** So many changes that do not ascend are sorted outside of memory. */
 const SPILLED = 300_000;
-test.runIf(FULL)(
-  "a full disk under changes that are sorted outside of memory: the run ends right once there is room",
-  { timeout: 600_000 },
-  async (context) => {
+if (FULL) {
+  test("a full disk under changes that are sorted outside of memory: the run ends right once there is room", { timeout: 600_000 }, async (context) => {
     await using disk = await smallDisk(6 * DISK_BYTES);
     if (disk === null) return context.skip("no tmpfs");
     await using many = await Scene.create({ labels: SPILLED }, random.seed);
@@ -207,5 +205,5 @@ test.runIf(FULL)(
     expect((await readdir(disk.path, { recursive: true })).filter((file) => /\.(idx|partial|sort)$/.test(file))).toEqual([]);
     await rm(join(disk.path, "ballast"));
     await runAndExpect(many, "run", { version: B, flags }, new Map());
-  },
-);
+  });
+}
