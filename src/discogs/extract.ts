@@ -15,6 +15,7 @@ import { OpenTypes } from "./destination.ts";
 import { extractFile, type FileResult, type RunContext, reportedCounts } from "./extract-file.ts";
 import { doubtOthers, hasAnyIndex } from "./known-indexes.ts";
 import { mapBounded } from "./map-bounded.ts";
+import { doubtedFiles } from "./replaced.ts";
 import type { ExtractReport, ExtractRequest, TypeReport } from "./request.ts";
 import { compileRules } from "./rules.ts";
 import { ensureSound, verifyStreamed } from "./verify-files.ts";
@@ -91,6 +92,10 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   const names = request.inputs.map((input) => input.name);
   const decision = store?.decide({ force: request.force, files: names }) ?? "continue";
   if (decision === "reprocess") await store?.apply({ type: "reprocess" });
+  const doubted = await doubtedFiles(run);
+  // Those whose bytes are others are pending afterwards.
+  if (doubted.length > 0) await inPhase(run, "download", () => verifyAll(doubted, run));
+  const isDoubted = doubted.length > 0 && stopping.aborted;
   const pending = new Set(store === null || request.force ? names : [...store.pendingFiles(names), ...(await lostFiles(run))]);
   const done = request.inputs.filter((input) => !pending.has(input.name));
   const types: Partial<Record<DataType, TypeReport>> = {};
@@ -106,7 +111,7 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
       await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
     }
   }
-  const outcome = store?.outcome(names) ?? null;
+  const outcome = isDoubted ? "open" : (store?.outcome(names) ?? null);
   const held = await conclude(types, outcome, run);
   // What is held back is looked at again by the next run, which may be allowed to send it.
   for (const file of held) await store?.apply({ type: "file-reopened", file });
@@ -173,16 +178,16 @@ async function lostFiles({ request, sink, store, changes, telemetry }: RunContex
   for (const input of inputs) {
     const { name } = input;
     const state = store?.fileState(name);
-    if (changes !== null && request.incremental !== null) {
-      if (state?.status === "completed" && !(await changes.isRead(input, state.source, state.ledger))) lost.push(name);
-      continue;
-    }
-    if (state?.status === "completed") await changes?.takeUp(input, state.source, state.ledger);
-    // Without a digest it was another program that completed it, somewhere else.
-    if (state?.status !== "completed" || state.dataType === null || state.digest === null) continue;
-    if (await sink.holds({ version, contract, dataType: state.dataType, stream: "records" })) continue;
-    telemetry.warned(`${name} was extracted before, but ${sink.name} no longer holds its records; extracting it again`);
-    lost.push(name);
+    if (state?.status !== "completed") continue;
+    const isIncremental = changes !== null && request.incremental !== null;
+    // Without a digest it was another program that completed it, somewhere else. Changes that the index knows may have been taken away since.
+    const isOwed = state.digest !== null && state.dataType !== null && !(isIncremental && changes.isConcluded(state.dataType, state.ledger));
+    if (isOwed && state.dataType !== null && !(await sink.holds({ version, contract, dataType: state.dataType, stream: "records" }))) {
+      telemetry.warned(`${name} was extracted before, but ${sink.name} no longer holds its records; extracting it again`);
+      lost.push(name);
+    } else if (isIncremental) {
+      if (!(await changes.isRead(input, state.source, state.ledger))) lost.push(name);
+    } else await changes?.takeUp(input, state.source, state.ledger);
   }
   return lost;
 }

@@ -15,7 +15,7 @@ export function verifiedSource(marker: Marker, file: string, identity: FileIdent
  * Why `source` cannot be what the saved checkpoint or completion of a file was made of; null if it is, or nothing says otherwise.
  *
  * Equal hashes are equal bytes, whatever the file system says. Without hashes a checkpoint needs the very file, since resuming in
- * other bytes would skip or invent records; a completed file is left alone (as upstream does) unless its size proves the change.
+ * other bytes would skip or invent records; a completed file needs its size and the time of its last change, which copies and mounts keep.
  */
 export function sourceChange(known: FileState, source: SourceState, completedChecksum: string | null): string | null {
   const before = known.source;
@@ -23,6 +23,7 @@ export function sourceChange(known: FileState, source: SourceState, completedChe
   if (sha256 !== null && source.sha256 !== null) return sha256 === source.sha256 ? null : "its SHA-256 is another";
   if (before === null) return null;
   if (before.size !== source.size) return `it had ${before.size} bytes and has ${source.size}`;
-  if (known.checkpoint !== null && !sameIdentity(before, source)) return "it is another file or was changed, and no SHA-256 says that its bytes are the same";
+  const isSame = known.checkpoint === null ? before.mtimeNs === source.mtimeNs : sameIdentity(before, source);
+  if (!isSame) return "it is another file or was changed, and no SHA-256 says that its bytes are the same";
   return null;
 }

@@ -37,10 +37,17 @@ describe("verify", () => {
     expect(verified).toEqual({ identity: await identify(path), sha256: published === null ? null : HASH });
   });
 
+  it("computes a hash that is to be compared with an earlier one", async () => {
+    const verified = await verify(path, { mode: "auto", expected: null, hash: true }, finding(HASH), signal);
+    expect(passes).toEqual([{ path, sha256: true, inflate: true }]);
+    expect(verified.sha256).toBe(HASH);
+  });
+
   it("says what it looks at", () => {
     expect(describePolicy({ mode: "auto", expected })).toBe("SHA-256 against CHECKSUM.txt");
-    expect(describePolicy({ mode: "auto", expected: null })).toBe("a full pass over the gzip");
-    expect(describePolicy({ mode: "full", expected })).toBe("SHA-256 against CHECKSUM.txt and a full pass over the gzip");
+    expect(describePolicy({ mode: "auto", expected: null })).toBe("a full pass over the file");
+    expect(describePolicy({ mode: "full", expected })).toBe("SHA-256 against CHECKSUM.txt and a full pass over the file");
+    expect(describePolicy({ mode: "auto", expected: null, hash: true })).toBe("SHA-256 against that of an earlier run and a full pass over the file");
   });
 
   it("refuses bytes that are not the published ones", async () => {

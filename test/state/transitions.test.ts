@@ -202,7 +202,9 @@ test("a completed file whose bytes are others is pending again (provenance)", ()
   for (const harmless of [{}, { sha256: null }, { inode: "5" }, { sha256: null, inode: "5" }]) {
     expect(play(done, [present(harmless)]).processing_phase).toEqual(done.processing_phase);
   }
-  expect(play(done, [present({ sha256: null, size: 5 })]).processing_phase.files_processed).toBe(1);
+  for (const other of [{ size: 5 }, { mtimeNs: "5" }]) {
+    expect(play(done, [present({ sha256: null, ...other })]).processing_phase.files_processed).toBe(1);
+  }
 });
 
 test("a checkpoint made of other bytes is gone once they are present", () => {
