@@ -1,11 +1,14 @@
 import type { RulesFile } from "../config/rules-file.ts";
 import type { ServeConfig } from "../config/serve.ts";
-import { DATA_TYPES } from "../model.ts";
+import { DumpError } from "../errors.ts";
+import { DATA_TYPES, type DataType } from "../model.ts";
 import { openSinks } from "../sink/index.ts";
 import { removeOldVersions } from "../source/discogs/retention.ts";
-import { chooseVersion } from "../source/discogs/versions.ts";
+import type { DiscogsSite } from "../source/discogs/site.ts";
+import { chooseVersion, type ListedVersion } from "../source/discogs/versions.ts";
 import { describeFiles } from "../source/inputs.ts";
 import { lockRoot } from "../state/lock.ts";
+import type { FileState } from "../state/marker.ts";
 import { newerVersion } from "../state/newer.ts";
 import { StateStore } from "../state/store.ts";
 import { readProcessingState } from "../state/upstream-files.ts";
@@ -60,7 +63,8 @@ export async function publishNewest(config: ServeConfig, force: boolean, context
   const store = await openStore(config, version, context);
   const decision = store.decide({ force, files: DATA_TYPES.map((type) => chosen.dumps[type].name) });
   const files = new Map(DATA_TYPES.map((type) => [type, store.fileState(chosen.dumps[type].name)]));
-  if (decision === "skip" && !(await isForgottenBy(config, version, files))) {
+  const isToSkip = decision === "skip" && !(await isForgottenBy(config, version, files));
+  if (isToSkip && !(await isPublishedAnew(site, chosen, files, telemetry, ended))) {
     telemetry.service.upToDate(version);
     return "complete";
   }
@@ -90,6 +94,24 @@ async function isForgottenBy(config: ServeConfig, version: string, files: Parame
   if (config.mode !== "incremental") return false;
   const { indexRoot, sinkName, database } = toPlace(config, config.root, urlsOf(config));
   return database === null && (await isForgotten({ indexRoot, sinkName }, config.contract, version, files));
+}
+
+/** Whether the site publishes other hashes than those of what was delivered. What it does not tell now is no reason to do anything. */
+async function isPublishedAnew(
+  site: DiscogsSite,
+  { dumps, checksum, version }: ListedVersion,
+  files: ReadonlyMap<DataType, FileState | null>,
+  telemetry: Telemetry,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const known = [...files].map(([dataType, state]) => [dumps[dataType].name, state?.source?.sha256 ?? null] as const);
+  if (known.every(([, sha256]) => sha256 === null)) return false; // another program has delivered it
+  const published = await site.checksums(checksum, signal).catch((error: unknown) => {
+    if (!(error instanceof DumpError)) throw error;
+    telemetry.warned(`the CHECKSUM of ${version}, which is complete, cannot be had, so that nobody can tell whether it was published anew: ${error.message}`);
+    return null;
+  });
+  return known.some(([name, sha256]) => sha256 !== null && (published?.byName.get(name) ?? sha256) !== sha256);
 }
 
 function urlsOf({ sinkUrls }: ServeConfig): string[] {
