@@ -157,9 +157,10 @@ export function assertVerified(name: string, source: SourceState | null, pieces:
   throw new DumpError("SOURCE_CHANGED", `${name}: changed since it was verified; run again once nothing writes to it`);
 }
 
-/** Where a run keeps what it does not deliver. */
+/** Where a run keeps what it does not deliver; one that only looks keeps nothing. */
 function logsOf({ request, sink, telemetry }: RunContext): Logs {
   const { version, rules } = request;
+  if (request.incremental?.dryRun) return { rejects: null, flagged: null, onReport: () => {} };
   const flagged = (dataType: DataType) => {
     const folder = join(rules?.flaggedRoot ?? ".", "flagged", version, dataType);
     return { folder, version, dataType, rules: rules?.rules.rules[dataType] ?? [] };
