@@ -1,4 +1,4 @@
-import { mkdir, readFile, rm, symlink } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { xxh3_64 } from "../../native/index.js";
 import { replaceDurably, syncFolder } from "../durable.ts";
@@ -7,10 +7,8 @@ import type { Contract, DataType } from "../model.ts";
 import type { IndexStore, NextGenerations } from "./index-store.ts";
 import { type Generation, INDEX_FOLDER, POINTER_NAME, type Pointer, readPointer, writePointer } from "./pointer.ts";
 import { rebuild } from "./rebuild.ts";
-import { generationsIn } from "./salvage.ts";
+import { endedNumbers, generationsIn } from "./salvage.ts";
 
-/** The generation before the last is kept too, to go back to. */
-const GENERATIONS_KEPT = 2;
 const SINK_DIGITS = 8;
 
 /** Of what an index knows what there is downstream. */
@@ -28,12 +26,15 @@ export class RecordIndex implements IndexStore {
   /** No run has ended yet that looked for changes. */
   readonly isNew: boolean;
   #pointer: Pointer;
+  /** Numbers that ended runs have left of data types of which the pointer says nothing; they are not given again. */
+  readonly #left: ReadonlyMap<DataType, number>;
   /** Files are worked on side by side, and each of them may want the pointer moved. */
   #moving: Promise<void> = Promise.resolve();
 
-  private constructor(folder: string, pointer: Pointer, isNew: boolean) {
+  private constructor(folder: string, pointer: Pointer, isNew: boolean, left: ReadonlyMap<DataType, number>) {
     this.folder = folder;
     this.#pointer = pointer;
+    this.#left = left;
     this.isNew = isNew;
   }
 
@@ -45,14 +46,18 @@ export class RecordIndex implements IndexStore {
       if (!(error instanceof DumpError) || error.code !== "INDEX_CORRUPT") throw error;
       onFault(error);
       const folder = join(stateRoot, INDEX_FOLDER, folderName(key));
-      return new RecordIndex(folder, { ...key, types: await generationsIn(folder) }, false);
+      return new RecordIndex(folder, { ...key, types: await generationsIn(folder) }, false, await endedNumbers(folder));
     }
   }
 
   /** Reads what is there; nothing is no fault, but what cannot be read is. Writes nothing. `cacheOf` is what else has the last word on it. */
   static async open(stateRoot: string, key: IndexKey, cacheOf: string | null = null): Promise<RecordIndex> {
     const folder = RecordIndex.folderOf(stateRoot, key, cacheOf);
-    return (await RecordIndex.at(folder)) ?? new RecordIndex(folder, { ...key, types: {} }, true);
+    const pointer = await pointerIn(folder);
+    // Where a database has the last word the files are made anew of it.
+    const left = cacheOf === null ? await endedNumbers(folder, Object.keys(pointer?.types ?? {})) : new Map<DataType, number>();
+    if (pointer === null && left.size > 0) throw lost(join(folder, POINTER_NAME));
+    return new RecordIndex(folder, pointer ?? { ...key, types: {} }, pointer === null, left);
   }
 
   /** Where the index of a sink is kept. */
@@ -60,19 +65,10 @@ export class RecordIndex implements IndexStore {
     return join(stateRoot, INDEX_FOLDER, cacheOf === null ? folderName(key) : `${folderName(key)}-${digitsOf(cacheOf)}`);
   }
 
-  /** Like {@link open}, by the folder; null if there is no pointer in it. */
+  /** What a folder's pointer tells, to be marked; null if there is none in it. */
   static async at(folder: string): Promise<RecordIndex | null> {
-    const path = join(folder, POINTER_NAME);
-    const text = await readFile(path, "utf8").catch((error: unknown) => {
-      if (systemCode(error) === "ENOENT") return null;
-      throw new DumpError("STATE_UNWRITABLE", `${path} cannot be read (${systemCode(error) ?? "unknown"}); give this user access to it`, { cause: error });
-    });
-    if (text === null) return null;
-    const pointer = readPointer(text);
-    if (typeof pointer === "string") {
-      throw new DumpError("INDEX_CORRUPT", `${path}: ${pointer}; run deadwax state repair, or restore it with deadwax state import`);
-    }
-    return new RecordIndex(folder, pointer, false);
+    const pointer = await pointerIn(folder);
+    return pointer === null ? null : new RecordIndex(folder, pointer, false, new Map());
   }
 
   /** What is the last good generation of everything. */
@@ -93,7 +89,7 @@ export class RecordIndex implements IndexStore {
   }
 
   next(dataType: DataType): Pick<Generation, "file" | "number"> {
-    const number = (this.generation(dataType)?.number ?? 0) + 1;
+    const number = (this.generation(dataType)?.number ?? this.#left.get(dataType) ?? 0) + 1;
     return { file: `${dataType}.${number}.idx`, number };
   }
 
@@ -109,7 +105,7 @@ export class RecordIndex implements IndexStore {
   /** The same in another folder, with links to the files; for who may write nothing in this one. */
   async movedTo(folder: string): Promise<RecordIndex> {
     for (const generation of Object.values(this.#pointer.types)) await symlink(this.pathOf(generation), join(folder, generation.file)).catch(() => {});
-    return new RecordIndex(folder, this.#pointer, this.isNew);
+    return new RecordIndex(folder, this.#pointer, this.isNew, this.#left);
   }
 
   async makeFolder(): Promise<void> {
@@ -131,12 +127,16 @@ export class RecordIndex implements IndexStore {
 
   async #commit(types: NextGenerations): Promise<void> {
     const path = join(this.folder, POINTER_NAME);
-    const pointer = { ...this.#pointer, types: { ...this.#pointer.types, ...types } };
+    const before = this.#pointer.types;
+    const pointer = { ...this.#pointer, types: { ...before, ...types } };
     try {
       await replaceDurably(path, writePointer(pointer));
       this.#pointer = pointer;
-      for (const [dataType, { number }] of Object.entries(types)) {
-        await rm(join(this.folder, `${dataType}.${number - GENERATIONS_KEPT}.idx`), { force: true });
+      const names = await readdir(this.folder);
+      for (const [dataType, { file }] of Object.entries(types) as [DataType, Generation][]) {
+        // The generation before the last is kept too, to go back to.
+        const stale = names.filter((name) => name.startsWith(`${dataType}.`) && name.endsWith(".idx") && name !== file && name !== before[dataType]?.file);
+        for (const name of stale) await rm(join(this.folder, name), { force: true });
       }
       await syncFolder(this.folder);
     } catch (error) {
@@ -175,6 +175,25 @@ export class RecordIndex implements IndexStore {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+function lost(path: string): DumpError {
+  const advice = "run deadwax state repair, restore it with deadwax state import, or remove its folder to begin anew";
+  return new DumpError("INDEX_CORRUPT", `${path} is not there, though there are files that it led to; ${advice}`);
+}
+
+async function pointerIn(folder: string): Promise<Pointer | null> {
+  const path = join(folder, POINTER_NAME);
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    if (systemCode(error) === "ENOENT") return null;
+    throw new DumpError("STATE_UNWRITABLE", `${path} cannot be read (${systemCode(error) ?? "unknown"}); give this user access to it`, { cause: error });
+  });
+  if (text === null) return null;
+  const pointer = readPointer(text);
+  if (typeof pointer === "string") {
+    throw new DumpError("INDEX_CORRUPT", `${path}: ${pointer}; run deadwax state repair, or restore it with deadwax state import`);
+  }
+  return pointer;
 }
 
 /** `topic-1a2b3c4d`: a sink's name may hold anything. */

@@ -1,6 +1,7 @@
 import { cp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writePointer } from "../../src/change/pointer.ts";
 import type { DataType } from "../../src/model.ts";
 import { Database } from "../services/database.ts";
 import { deadwax, lastLine } from "../system/support/deadwax.ts";
@@ -67,10 +68,28 @@ async function changedBetween(one: string, other: string, from = scene.place()):
 
 /** The file of the last good generation. */
 async function indexFile(name: string, type: DataType): Promise<string> {
+  const pointer = await pointerOf(name);
+  const { types } = JSON.parse(await readFile(pointer, "utf8"));
+  return join(pointer, "..", types[type].file);
+}
+
+async function pointerOf(name: string): Promise<string> {
   const place = scene.place(`${name}/state`);
-  const [pointer = ""] = (await filesIn(place)).filter((file) => file.endsWith("CURRENT.json"));
-  const { types } = JSON.parse(await readFile(join(place, pointer), "utf8"));
-  return join(place, pointer, "..", types[type].file);
+  return join(place, (await filesIn(place)).find((file) => file.endsWith("CURRENT.json")) ?? "");
+}
+
+async function losePointer(name: string, how: string): Promise<void> {
+  if (how === "damaged") await writeFile(await pointerOf(name), "{");
+  else await rm(await pointerOf(name));
+}
+
+/** Delivers a version by a process that is killed before its generations become the last good ones. */
+async function killedAtGeneration(name: string, version: string): Promise<void> {
+  const place = ["--sink", `file:${join(scene.place(name), "out")}`, "--state", join(scene.place(name), "state")];
+  const files = scene.types.map((type) => dumpPath(scene.place(), type, version));
+  const options = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `generation-written kill ${scene.types.length}` } };
+  const ended = await deadwax(["extract", ...files, ...place, "--mode", "incremental", "--allow-deletes"], options);
+  expect(ended.signal, ended.stderr).toBe("SIGKILL");
 }
 
 async function damage(path: string, at: number): Promise<void> {
@@ -203,17 +222,55 @@ describe("a damaged index", () => {
     await runAndExpect(scene, "repaired", { version: C, flags: FLAGS }, before);
   });
 
-  test("that has lost its pointer is put together from its files", async () => {
+  test.each([
+    ["damaged", "it is not JSON"],
+    ["not there", "is not there"],
+  ])("of which the pointer is %s is put together from its files", async (what, fault) => {
+    const name = `pointer-${what}`;
     const before = new Map<DataType, Records>();
-    for (const version of [A, B]) await runAndExpect(scene, "pointer", { version, flags: FLAGS }, before);
-    const [pointer = ""] = (await filesIn(scene.place("pointer"))).filter((file) => file.endsWith("CURRENT.json"));
-    await writeFile(join(scene.place("pointer"), pointer), "{");
-    await expect(scene.run("pointer", { version: C, flags: FLAGS })).rejects.toMatchObject({ code: "INDEX_CORRUPT" });
-    expect(await done("pointer", ["repair"])).toMatchObject({
-      pointerFault: expect.stringContaining("it is not JSON"),
-      types: { labels: { what: "sound", version: B } },
-    });
-    await runAndExpect(scene, "pointer", { version: C, flags: FLAGS }, before);
+    for (const version of [A, B]) await runAndExpect(scene, name, { version, flags: FLAGS }, before);
+    await losePointer(name, what);
+    for (const flags of [FLAGS, { mode: "normal" }]) {
+      await expect(scene.run(name, { version: C, flags })).rejects.toMatchObject({
+        code: "INDEX_CORRUPT",
+        message: expect.stringContaining("deadwax state repair"),
+      });
+    }
+    expect(await done(name, ["repair"])).toMatchObject({ pointerFault: expect.stringContaining(fault), types: { labels: { what: "sound", version: B } } });
+    await runAndExpect(scene, name, { version: C, flags: FLAGS }, before);
+  });
+
+  test.each(["damaged", "not there"])("of which the pointer is %s is not put together from what a run left that never ended", async (what) => {
+    const name = `unended-${what}`;
+    const before = new Map<DataType, Records>();
+    await runAndExpect(scene, name, { version: A, flags: FLAGS }, before);
+    await killedAtGeneration(name, B);
+    expect((await filesIn(scene.place(name))).filter((file) => file.endsWith(".2.idx"))).not.toEqual([]);
+    await losePointer(name, what);
+    expect(await done(name, ["repair"])).toMatchObject({ types: { labels: { version: A }, releases: { version: A } } });
+    await runAndExpect(scene, name, { version: B, flags: FLAGS }, before);
+  });
+
+  test("of which the pointer was never there, since the first run was killed, is none", async () => {
+    const before = new Map<DataType, Records>();
+    for (let kill = 0; kill < 2; kill += 1) await killedAtGeneration("first-killed", A);
+    const left = (await filesIn(scene.place("first-killed"))).filter((file) => file.endsWith(".idx"));
+    expect(left.length).toBeGreaterThan(0);
+    await runAndExpect(scene, "first-killed", { version: A, flags: FLAGS }, before);
+    await runAndExpect(scene, "first-killed", { version: B, flags: FLAGS }, before);
+  });
+
+  test("numbers no generation like one that was left behind", async () => {
+    const before = new Map<DataType, Records>();
+    for (const version of [A, B, C]) await runAndExpect(scene, "numbers", { version, flags: FLAGS }, before);
+    const pointer = await pointerOf("numbers");
+    const { checksum: _, ...body } = JSON.parse(await readFile(pointer, "utf8"));
+    const { labels, ...types } = body.types;
+    expect(labels.file).toBe("labels.3.idx");
+    await writeFile(pointer, writePointer({ ...body, types }));
+    await scene.run("numbers", { version: D, flags: FLAGS, from: scene.place("reverted") });
+    expect(await indexFile("numbers", "labels")).toMatch(/labels\.4\.idx$/);
+    expect((await filesIn(scene.place("numbers"))).filter((file) => /labels\.\d+\.idx$/.test(file))).toEqual([expect.stringMatching(/labels\.4\.idx$/)]);
   });
 });
 
