@@ -28,9 +28,7 @@ export async function ensureSound(input: InputFile, { request, pool, store, tele
     return known;
   }
   if (request.verify === "stream") return { ...identity, sha256: null, verified: false };
-  // Whether the bytes are those of before only their hash tells.
-  const hash = (store?.fileState(name)?.source?.sha256 ?? null) !== null;
-  const policy = { mode: request.verify, expected: input.expected, hash };
+  const policy = { mode: request.verify, expected: input.expected };
   telemetry.verifyStarted(name, describePolicy(policy));
   const started = performance.now();
   const verified = await verify(path, policy, (work, aborted) => hashAndInflate(name, work, { request, pool, telemetry }, aborted), signal);

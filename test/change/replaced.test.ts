@@ -71,14 +71,14 @@ async function expectSkipped(run: () => Promise<Done>): Promise<void> {
   expect(Object.values(reports).map(({ xmlBytes }) => xmlBytes)).toEqual(scene.types.map(() => 0));
 }
 
-test("a file that was copied or touched stays completed, and is hashed once", async () => {
-  const [name, from] = ["touched", scene.place("dumps-touched")];
+test.each([true, false])("a file that was copied or touched stays completed, and is hashed once; published with hashes: %s", async (hashes) => {
+  const [name, from] = [`touched-${hashes}`, scene.place(`dumps-touched-${hashes}`)];
   const run = () => scene.run(name, { version: B, from });
-  await publish(scene.place(), from, true);
+  await publish(scene.place(), from, hashes);
   await run();
   await utimes(dumpPath(from, "labels", B), 1, 1);
   await rm(dumpPath(from, "artists", B));
-  await publish(scene.place(), from, true);
+  await publish(scene.place(), from, hashes);
   await expectSkipped(run);
   const place = ["--sink", `file:${join(scene.place(name), "out")}`, "--state", join(scene.place(name), "state"), "--mode", "incremental"];
   const { code, stderr } = await deadwax(["extract", ...scene.types.map((type) => dumpPath(from, type, B)), ...place]);
