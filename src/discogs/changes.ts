@@ -169,7 +169,7 @@ export class VersionChanges implements Disposable, AsyncDisposable {
   async resume(input: TypedInput, source: SourceState | null, position: LedgerPosition): Promise<boolean> {
     const fault = await this.#resume(input, source, position);
     if (fault === null) return true;
-    this.#telemetry.warned(`${input.dataType}: what the interrupted run has found cannot be used (${fault.message}); extracting from the first record`);
+    this.#telemetry.warned(`${input.dataType}: what an earlier run has found cannot be used (${fault.message}); extracting from the first record`);
     return false;
   }
 

@@ -23,11 +23,12 @@ export class Failures {
     this.#count = 0;
   }
 
-  /** `what` failed: one line, whatever the error holds. */
+  /** `what` failed: one line, whatever the error holds; it may name that itself. */
   tell(what: string, error: unknown, fields: object = {}): void {
     const code: ErrorCode = error instanceof DumpError ? error.code : "INTERNAL";
     const message = error instanceof Error ? error.message : String(error);
-    this.#log.error({ ...fields, code }, `❌ ${what}: ${message.replace(/\s*\n\s*/g, " ")}`);
+    const named = message.startsWith(`${what}: `) ? message : `${what}: ${message}`;
+    this.#log.error({ ...fields, code }, `❌ ${named.replace(/\s*\n\s*/g, " ")}`);
     if (typeof error === "object" && error !== null) {
       if (this.#counted.has(error)) return;
       this.#counted.add(error);

@@ -36,6 +36,12 @@ describe("levels", () => {
   });
 });
 
+it("names the file that failed once, though the failure names it too", () => {
+  const { lines, telemetry } = open(null, "error");
+  for (const text of ["f: no closing root tag", "full"]) telemetry.fileFailed("f", new DumpError("SOURCE_MALFORMED", text));
+  expect(lines).toEqual(["❌ f: no closing root tag\n", "❌ f: full\n"]);
+});
+
 it("is text on a terminal and JSON everywhere else", () => {
   const write = () => true;
   expect([logFormatFor({ write, isTTY: true }), logFormatFor({ write, isTTY: false }), logFormatFor({ write })]).toEqual(["text", "json", "json"]);

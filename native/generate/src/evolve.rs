@@ -71,7 +71,7 @@ pub fn evolve(options: &EvolveOptions) -> Result<Evolved, Error> {
         problems.push(format!("version {:?} is not a date like 20260801", options.version));
     }
     if spec.asks(Change::Returned) && options.returned_from.is_none() {
-        problems.push("records can return only from an older month: give its folder".into());
+        problems.push("records can return only from an older month: give its folder with --returned-from".into());
     }
     // The newest one before the version that is to be: a run can be repeated, also where it has written into the same folder.
     let month = match Month::open(&options.from, Some(&options.version)) {

@@ -276,7 +276,7 @@ fn all_that_is_wrong_is_told_at_once_and_nothing_written() {
     for part in ["\"updated=x\"", "\"shuffel\"", "version 20260801 is not later than 20260801"] {
         assert!(text.contains(part), "{text}");
     }
-    assert!(refused(&options(&folder.0, NEXT, "returned=1")).contains("older month"));
+    assert!(refused(&options(&folder.0, NEXT, "returned=1")).contains("--returned-from"));
     let text = refused(&options(&folder.0, NEXT, "deleted=90,updated=90,artists.updated=0,reordered=100"));
     assert_eq!(text.matches("changes of 280 records").count(), 3, "{text}");
     assert_eq!(text.matches("to reorder").count(), 3, "{text}");
