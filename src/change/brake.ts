@@ -28,12 +28,13 @@ export function holdBack({ known, gone, nameless }: Vanished, { deletesMax, dele
   if (allowDeletes) return null;
   if (nameless > 0) {
     const have = nameless === 1 ? "a record has" : `${nameless} records have`;
-    return `${have} no id and may be among them; if they are right, run again with --allow-deletes`;
+    return `${have} no id and may be among them; if that is right, run again with --allow-deletes`;
   }
-  if (gone > deletesMax) return `they are more than the ${deletesMax} of --max-deletes; if they are right, run again with --allow-deletes`;
+  const they = gone === 1 ? "it is" : "they are";
+  if (gone > deletesMax) return `${they} more than the ${deletesMax} of --max-deletes; if that is right, run again with --allow-deletes`;
   if (gone > known * deleteShareMax) {
     const share = `${Math.round((gone / known) * 1000) / 10} % of ${known}`;
-    return `they are ${share}, more than the ${deleteShareMax * 100} % of --max-delete-share; if they are right, run again with --allow-deletes`;
+    return `${they} ${share}, more than the ${deleteShareMax * 100} % of --max-delete-share; if that is right, run again with --allow-deletes`;
   }
   return null;
 }
