@@ -134,6 +134,7 @@ export class RecordIndex implements IndexStore {
       this.#pointer = pointer;
       const names = await readdir(this.folder);
       for (const [dataType, { file }] of Object.entries(types) as [DataType, Generation][]) {
+        if (before[dataType]?.file === file) continue; // only what is said of it is new
         // The generation before the last is kept too, to go back to.
         const stale = names.filter((name) => name.startsWith(`${dataType}.`) && name.endsWith(".idx") && name !== file && name !== before[dataType]?.file);
         for (const name of stale) await rm(join(this.folder, name), { force: true });

@@ -1,6 +1,6 @@
 /** What is known, and is not worth what it seems. */
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readdir, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { deadwax } from "../system/support/deadwax.ts";
@@ -122,6 +122,16 @@ describe("what goes to a part of a sink by another name", () => {
     expect(back.labels).toMatchObject({ created: 0, updated: 20, unchanged: 0, pending: 0 });
     expect((await labelsOf(name, "20261101", { from: await dumps(what, { "20261101": labels(20, "a") }) })).labels).toMatchObject({ unchanged: 20 });
   });
+});
+
+test("what is put in doubt keeps the generation before", async () => {
+  const from = await dumps("kept", { [A]: labels(5, "a"), [B]: labels(5, "b"), [C]: labels(5, "c") });
+  for (const version of [A, B]) await labelsOf("kept", version, { from });
+  const files = async () => (await readdir(scene.place("kept/state/.deadwax_index"), { recursive: true })).filter((file) => file.endsWith(".idx")).sort();
+  const before = await files();
+  expect(before.map((file) => basename(file))).toEqual(["labels.1.idx", "labels.2.idx"]);
+  await labelsOf("kept", C, { from, flags: { sink: [`file:${scene.place("kept/out")}`, "null:"], mode: "normal" } });
+  expect(await files()).toEqual(before);
 });
 
 test("the brake counts ids, however many things may be known of each", async () => {
