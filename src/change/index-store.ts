@@ -33,8 +33,8 @@ export interface IndexStore extends AsyncDisposable {
   makeFolder(): Promise<void>;
   /** A run begins or goes on; nothing is known of what it delivers. Afterwards `generation` may be another file. */
   begin(run: BegunRun): Promise<void>;
-  /** The run is about to deliver its first change. */
-  delivering(dataType: DataType): Promise<void>;
+  /** The run is about to deliver changes; throws STATE_LOCKED where another process is known to have taken the data type over. */
+  delivering(dataType: DataType, what: "records" | "deletions"): Promise<void>;
   /** Makes generations the last good ones, all or none. `folded` is a run that was never ended, and whose deliveries they know now. */
   commit(next: NextGenerations, folded?: string | null): Promise<void>;
   /** Runs may have delivered what nobody can tell any more: no record equals what is known of the data type. */

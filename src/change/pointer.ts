@@ -87,8 +87,9 @@ export function storedChanges(value: unknown): FoundChanges {
 
 /** The pointer as text, with a checksum over itself. */
 export function writePointer({ sink, contract, types }: Pointer): string {
-  const body = { pointerVersion: POINTER_VERSION, sink, contract, types };
-  return `${JSON.stringify({ ...body, checksum: checksumOf(body) }, null, 2)}\n`;
+  // As it will be read: a member that is undefined is not there.
+  const body: unknown = JSON.parse(JSON.stringify({ pointerVersion: POINTER_VERSION, sink, contract, types }));
+  return `${JSON.stringify({ ...(body as object), checksum: checksumOf(body) }, null, 2)}\n`;
 }
 
 /** The pointer, or in a sentence why the text is none. */

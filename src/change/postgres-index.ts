@@ -10,7 +10,7 @@ import type { PostgresConfig } from "../postgres/config.ts";
 import type { PostgresClient } from "../postgres/connect.ts";
 import { Lease } from "../postgres/lease.ts";
 import { hasTable, requireMigrated } from "../postgres/migrations.ts";
-import { abortOrphans, doubtRun, endRuns, runsInDoubt, startRun, supersedeRun } from "../postgres/processing-runs.ts";
+import { abortOrphans, doubtDeletions, doubtRun, endRuns, runsInDoubt, startRun, supersedeRun } from "../postgres/processing-runs.ts";
 import { ensureState, readState, type StoredState, tellStates } from "../postgres/processing-state.ts";
 import { readRecords } from "../postgres/record-states.ts";
 import { Session, type SessionEvents } from "../postgres/session.ts";
@@ -37,9 +37,11 @@ export interface PostgresIndexOptions {
 
 /** A run that was begun here. */
 interface OwnRun extends BegunRun {
-  isDelivering: boolean;
+  delivers: "nothing" | "records" | "deletions";
 }
 
+/** How long a database is asked that may be another's. */
+const ASK_TIMEOUT_MS = 10_000;
 /** How long the end of a run is tried to be told. */
 const END_TIMEOUT_MS = 5000;
 
@@ -53,6 +55,8 @@ export class PostgresIndex implements IndexStore {
   readonly #states: ReadonlyMap<DataType, StoredState>;
   readonly #lease: Lease | null;
   readonly #runs = new Map<DataType, OwnRun>();
+  /** Data types whose file says that no record equals what is known. */
+  readonly #doubted = new Set<DataType>();
   #folder: RecordIndex;
   /** Of a dry run. */
   #temporary: string | null = null;
@@ -105,15 +109,21 @@ export class PostgresIndex implements IndexStore {
   /** Whether the database knows anything of one of the data types; one without our tables does not. Changes nothing. */
   static async isThere({ config, key, dataTypes, warn }: PostgresIndexOptions): Promise<boolean> {
     await using session = new Turns(new Session(config, eventsOf(warn)));
-    return await session.ask("the state cannot be read", async (client) => {
-      if (!(await hasTable(client, config.schema, "processing_state"))) return false;
-      for (const dataType of dataTypes) if ((await readState(client, { ...key, dataType }))?.end != null) return true;
-      return false;
-    });
+    return await session.ask(
+      "the state cannot be read",
+      async (client) => {
+        if (!(await hasTable(client, config.schema, "processing_state"))) return false;
+        for (const dataType of dataTypes) if ((await readState(client, { ...key, dataType }))?.end != null) return true;
+        return false;
+      },
+      { timeoutMs: ASK_TIMEOUT_MS },
+    );
   }
 
   generation(dataType: DataType): Generation | null {
-    return this.#states.get(dataType) === undefined ? null : this.#folder.generation(dataType);
+    const generation = this.#states.get(dataType) === undefined ? null : this.#folder.generation(dataType);
+    // The rows are not in doubt, so that the word stays until a run has ended, in case that the file is lost.
+    return generation?.doubted === true && this.#doubted.has(dataType) ? { ...generation, doubted: false } : generation;
   }
 
   pathOf(generation: Pick<Generation, "file">): string {
@@ -145,23 +155,27 @@ export class PostgresIndex implements IndexStore {
         return await runsInDoubt(client, state, id, subject);
       }),
     );
-    this.#runs.set(dataType, { ...run, isDelivering: false });
+    this.#runs.set(dataType, { ...run, delivers: "nothing" });
     this.#lease?.add(id);
     if (doubted.length > 0) await this.#doubt(dataType, doubted);
   }
 
-  async delivering(dataType: DataType): Promise<void> {
+  async delivering(dataType: DataType, what: "records" | "deletions"): Promise<void> {
+    this.#lease?.assertHeld();
     const run = this.#runs.get(dataType);
-    if (run === undefined || run.isDelivering) return;
-    run.isDelivering = true;
-    await this.#session.ask(`the run of ${dataType} cannot be kept`, (client) => doubtRun(client, run.id));
+    if (run === undefined || run.delivers === what || run.delivers === "deletions") return;
+    run.delivers = what;
+    const isOurs = await this.#session.ask(`the run of ${dataType} cannot be kept`, (client) =>
+      (what === "records" ? doubtRun : doubtDeletions)(client, run.id),
+    );
+    if (!isOurs) throw new DumpError("STATE_LOCKED", `${dataType}: another process has ended the run ${run.id} and taken it over`);
   }
 
   async doubt(dataType: DataType): Promise<void> {
     const generation = this.generation(dataType);
     if (generation === null) return;
     await this.#rebuild(dataType, generation, [generation.run]);
-    await this.#folder.commit({ [dataType]: { ...generation, doubted: false } });
+    await this.#folder.commit({ [dataType]: { ...generation, doubted: true } });
   }
 
   async discard(run: string): Promise<void> {
@@ -213,17 +227,20 @@ export class PostgresIndex implements IndexStore {
     for (const [dataType, { end }] of this.#states) {
       const local = this.#folder.generation(dataType);
       if (end === null && local === null) continue;
-      if (end !== null && local?.run === end.run && (await metaOf(this.pathOf(local))) !== null) continue;
+      const there = local === null ? null : await metaOf(this.pathOf(local));
+      if (there?.["doubted"] !== undefined) this.#doubted.add(dataType);
+      if (end !== null && local?.run === end.run && there !== null) continue;
       await this.#leaveFolder();
       if (end === null) {
         // The database was made anew: what the files tell is of another one.
         await this.#folder.forget(dataType);
         continue;
       }
-      const generation: Generation = { ...end, file: `${dataType}.${end.number}.idx`, changes: storedChanges(end.changes) };
+      const generation: Generation = { ...end, file: `${dataType}.${end.number}.idx`, changes: storedChanges(end.changes), doubted: local?.doubted };
       const meta = await metaOf(this.pathOf(generation));
       const isThere = meta !== null && (meta["run"] === end.run || meta["folded"] === end.run) && meta["doubted"] === undefined;
-      if (!isThere) await this.#rebuild(dataType, generation, []);
+      if (isThere) this.#doubted.delete(dataType);
+      else await this.#rebuild(dataType, generation, []);
       await this.#folder.commit({ [dataType]: generation });
     }
   }
@@ -244,6 +261,8 @@ export class PostgresIndex implements IndexStore {
     await this.#folder.makeFolder();
     if (this.#temporary === null) await this.removeLedgers([dataType]);
     const known = generationMeta(dataType, this.#options.key.contract, generation);
+    if (doubted.length === 0) this.#doubted.delete(dataType);
+    else this.#doubted.add(dataType);
     const meta = doubted.length === 0 ? known : canonicalJson({ ...(JSON.parse(known) as object), doubted });
     const state = this.#stateOf(dataType);
     await this.#session.ask(

@@ -89,6 +89,7 @@ export abstract class ChangesConsumer {
         else await this.processSummary(content.summary, signal);
         return null;
       } catch (error) {
+        signal.throwIfAborted(); // it comes again, so that this was no attempt
         const reason = textOf(error);
         if (attempt >= attempts) return `failed ${attempt} times: ${reason}`;
         const waitMs = Math.min(backoffMs * 2 ** (attempt - 1), WAIT_MS_MAX);

@@ -160,11 +160,11 @@ class ChangesReader {
     if (last !== undefined) subscription.ackUpTo(last.tag);
   }
 
-  async #bury({ body, messageId }: Received, reason: string | undefined, signal: AbortSignal): Promise<void> {
+  async #bury({ body, messageId, headers }: Received, reason: string | undefined, signal: AbortSignal): Promise<void> {
     if (reason === undefined) return;
     const { deadLetters, events } = this.#parts;
     const { queue } = this.#source;
-    await deadLetters.publish({ queue, body, messageId, reason }, (why, waitMs) => events.changeDeadLetterDelayed(why, waitMs), signal);
+    await deadLetters.publish({ queue, body, messageId, headers, reason }, (why, waitMs) => events.changeDeadLetterDelayed(why, waitMs), signal);
     events.changeDeadLettered({ queue, messageId, reason });
   }
 }

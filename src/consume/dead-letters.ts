@@ -20,6 +20,8 @@ export interface Refused {
   readonly queue: string;
   readonly body: Buffer;
   readonly messageId: string | null;
+  /** As they came: whoever moves the message back moves a whole one. */
+  readonly headers: Readonly<Record<string, unknown>>;
   readonly reason: string;
 }
 
@@ -43,6 +45,7 @@ export class DeadLetters implements AsyncDisposable {
   /** Resolves once the broker has the message for good; tries again until then, and tells why. Throws the signal's reason. */
   async publish(refused: Refused, onDelay: (reason: string, waitMs: number) => void, signal: AbortSignal): Promise<void> {
     for (let waitMs = WAIT_MS_MIN; ; waitMs = Math.min(2 * waitMs, WAIT_MS_MAX)) {
+      signal.throwIfAborted();
       try {
         return await unlessAborted(this.#attempt(refused, signal), signal);
       } catch (error) {
@@ -53,13 +56,13 @@ export class DeadLetters implements AsyncDisposable {
     }
   }
 
-  async #attempt({ queue, body, messageId, reason }: Refused, signal: AbortSignal): Promise<void> {
+  async #attempt({ queue, body, messageId, headers: given, reason }: Refused, signal: AbortSignal): Promise<void> {
     const channel = await this.#open(signal);
     const routingKey = deadLetterQueueOf(queue);
     if (this.#config.declare && !this.#declared.has(routingKey)) await declareDeadLetters(channel, this.#config, queue);
     this.#declared.add(routingKey);
     this.#returned.delete(routingKey);
-    const headers = { "x-deadwax-reason": reason };
+    const headers = { ...plain(given), "x-deadwax-reason": reason };
     const properties = { durable: true, mandatory: true, contentType: "application/json", contentEncoding: "UTF-8", headers, ...NO_TIMESTAMP };
     await channel.basicPublish({ routingKey, ...properties, ...(messageId === null ? {} : { messageId }) }, body);
     for (let turn = 0; turn < TURNS; turn += 1) await new Promise((resolve) => setImmediate(resolve));
@@ -92,4 +95,12 @@ export class DeadLetters implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#link[Symbol.asyncDispose]();
   }
+}
+
+/** Headers of simple values; what brokers add on the way, such as x-death, tells of a way that is over. */
+function plain(headers: Readonly<Record<string, unknown>>): Record<string, string | number | boolean> {
+  const simple = Object.entries(headers).filter((entry): entry is [string, string | number | boolean] =>
+    ["string", "number", "boolean"].includes(typeof entry[1]),
+  );
+  return Object.fromEntries(simple);
 }

@@ -53,7 +53,7 @@ export class Settlement {
     if (last !== null) subscription.ackUpTo(last);
   }
 
-  async #refuse(subscription: Teller, { tag, messageId, body, redelivered }: Received, reason: string): Promise<Fate> {
+  async #refuse(subscription: Teller, { tag, messageId, headers, body, redelivered }: Received, reason: string): Promise<Fate> {
     if (subscription.lost !== null) return "left";
     const { config, contract, dataType } = this.#options;
     const { queue } = subscription;
@@ -67,7 +67,7 @@ export class Settlement {
     if (redelivered && this.#moved.has(key)) return "kept";
     const onDelay = (why: string, waitMs: number) => this.#events.deadLetterDelayed(dataType, why, waitMs);
     try {
-      await this.#deadLetters.publish({ queue, body, messageId, reason }, onDelay, this.#ended);
+      await this.#deadLetters.publish({ queue, body, messageId, headers, reason }, onDelay, this.#ended);
     } catch {
       return "left"; // it is time to end
     }

@@ -14,7 +14,7 @@ import type { PullRequest } from "../parse/pool.ts";
 import type { InputFile } from "../source/inputs.ts";
 import type { SourceState } from "../state/marker.ts";
 import type { Telemetry } from "../telemetry.ts";
-import { hasIndex } from "./known-indexes.ts";
+import { doubtOthers, hasIndex } from "./known-indexes.ts";
 import type { ExtractRequest, IncrementalRequest, IndexPlace } from "./request.ts";
 
 /** Why a ledger cannot be gone on with, so that the file starts afresh. */
@@ -32,7 +32,7 @@ interface TypeParts {
   readonly ledger: Ledger;
   readonly rulesDigest: string | null;
   readonly publish: Publish;
-  readonly delivering: () => Promise<void>;
+  readonly delivering: (what: "records" | "deletions") => Promise<void>;
 }
 
 /** One data type's changes on their way from the file to the next generation. */
@@ -44,7 +44,7 @@ export class TypeChanges implements Disposable {
   readonly ledger: Ledger;
   readonly generation: Generation | null;
   /** Told before the first change is delivered. */
-  readonly delivering: () => Promise<void>;
+  readonly delivering: (what: "records" | "deletions") => Promise<void>;
   readonly #detect: NonNullable<PullRequest["detect"]>;
 
   constructor({ name: file, dataType }: TypedInput, { generation, index, ledger, rulesDigest, publish, delivering }: TypeParts) {
@@ -69,7 +69,7 @@ export class TypeChanges implements Disposable {
 
   /** The pieces with their changes, each in the ledger before it is handed on. */
   record(pieces: AsyncIterable<ParsedPiece>): AsyncIterable<ParsedPiece> {
-    return recorded(pieces, this.ledger, { run: this.ledger.run, publish: this.#detect.publish, delivering: this.delivering });
+    return recorded(pieces, this.ledger, { run: this.ledger.run, publish: this.#detect.publish, delivering: () => this.delivering("records") });
   }
 
   [Symbol.dispose](): void {
@@ -97,6 +97,8 @@ export class VersionChanges implements Disposable, AsyncDisposable {
   readonly dryRun: boolean;
   readonly #telemetry: Telemetry;
   readonly #open = new Map<DataType, TypeChanges>();
+  /** Other indexes hear of it once that something is delivered. */
+  #others: Promise<void> | null = null;
 
   private constructor(index: IndexStore, request: ExtractRequest, telemetry: Telemetry) {
     this.index = index;
@@ -110,7 +112,7 @@ export class VersionChanges implements Disposable, AsyncDisposable {
   static async open(request: ExtractRequest, telemetry: Telemetry): Promise<VersionChanges | null> {
     const { incremental, version, force, inputs } = request;
     const place = incremental ?? request.kept;
-    if (place === null || (incremental === null && !(await hasIndex(place, request.contract)))) return null;
+    if (place === null || (incremental === null && !(await hasIndex(place, request, (text) => telemetry.warned(text))))) return null;
     const index = await openIndex(request, place, incremental?.dryRun ?? false, (text) => telemetry.warned(text));
     try {
       if (incremental === null) {
@@ -197,8 +199,11 @@ export class VersionChanges implements Disposable, AsyncDisposable {
       if (this.#isDoubted(dataType)) this.#telemetry.warned(`${dataType}: all that is known is in doubt, so that a run would deliver everything once more`);
       return await this.#begin(input, source, randomUUID(), null);
     }
-    const before = await settleLedger(this.index, this.#of(dataType, source), (text) => this.#telemetry.warned(text));
-    if (this.#isDoubted(dataType)) await this.index.doubt(dataType);
+    const isDoubted = this.#isDoubted(dataType);
+    const of = this.#of(dataType, source);
+    // Held against other entries the same dump is another subject: what was delivered of it has to be known by then.
+    const before = await settleLedger(this.index, isDoubted ? { ...of, index: null } : of, (text) => this.#telemetry.warned(text));
+    if (isDoubted) await this.index.doubt(dataType);
     return await this.#begin(input, source, before ?? randomUUID(), null);
   }
 
@@ -227,7 +232,11 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     try {
       const path = this.dryRun ? null : this.index.ledgerPath(dataType);
       const ledger = Ledger.open({ path, index, run, header: writeHeader(runId, of) }, at);
-      const delivering = () => this.index.delivering(dataType);
+      const delivering = async (what: "records" | "deletions") => {
+        this.#others ??= doubtOthers(this.request, (text) => this.#telemetry.warned(text));
+        await this.#others;
+        await this.index.delivering(dataType, what);
+      };
       const publish = this.options === null ? "all" : "changes";
       const changes = new TypeChanges(input, { generation, index, ledger, rulesDigest: of.rules, publish, delivering });
       this.#open.set(dataType, changes);

@@ -84,7 +84,7 @@ async function sendTombstones(found: TypeChanges, run: RunContext): Promise<void
   await ledger.sync();
   if (ledger.goneCount > 0) {
     await store?.apply({ type: "deletions-progressed", file, deletions: store.fileState(file)?.deletions ?? NONE_SENT });
-    await found.delivering();
+    await found.delivering("deletions");
   }
   for (let from: number | null = upTo; from !== null; ) {
     const gone = ledger.gone(from, TOMBSTONES_TOGETHER);

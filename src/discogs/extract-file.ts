@@ -141,7 +141,7 @@ async function* corrections(
   if (request.incremental === null) return changes.ledger.corrected();
   // What was held back so far makes downstream another only now.
   await changes.ledger.sync();
-  await changes.delivering();
+  await changes.delivering("records");
   await using pieces = pool.pull(input.name, { ...sourceOptions(request), rules, path: input.path, dataType: input.dataType, resume: null, only });
   assertVerified(input.name, source, pieces);
   const { run } = changes.ledger;

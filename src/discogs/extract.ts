@@ -107,7 +107,8 @@ async function runVersion(run: RunContext): Promise<ExtractReport> {
   if (todo.length > 0) {
     const sources = request.fetched ? await verifyAll(todo, run) : await inPhase(run, "download", () => verifyAll(todo, run));
     if (!stopping.aborted) {
-      await doubtOthers(request, (text) => telemetry.warned(text));
+      // Whoever looks for changes tells it with the first one.
+      if (request.incremental === null) await doubtOthers(request, (text) => telemetry.warned(text));
       await inPhase(run, "processing", () => extractAll(todo, sources, types, run));
     }
   }

@@ -57,7 +57,7 @@ export async function importBackup({ root, dataTypes, ...key }: IndexSubject, pl
     // No run has ended since: the ledger of one that was begun goes on behind it.
     if (known?.run === generation.run) {
       const isSound = (await faultOf(index.pathOf(known), known)) === null;
-      if (!isSound) await take(index, dataType, given);
+      if (!isSound) await take(index, dataType, { ...given, generation: { ...generation, doubted: known.doubted } });
       types.push({ ...of, what: isSound ? "same" : "restored", records: generation.records, doubted: 0 });
       continue;
     }
@@ -144,7 +144,8 @@ async function fromDumps(index: RecordIndex, key: IndexKey, damaged: readonly Ou
     for (const dataType of typesOf(damaged)) {
       const generation = made.generation(dataType);
       if (generation === null) continue;
-      const given: Given = { path: made.pathOf(generation), generation };
+      // What was delivered beside it since is not in the dumps.
+      const given: Given = { path: made.pathOf(generation), generation: { ...generation, doubted: index.generation(dataType)?.doubted } };
       const restored = await restore(index, dataType, key.contract, given, "whole");
       outcomes.push({ dataType, what: "rebuilt", version: generation.version, ...restored, fault: null });
     }

@@ -23,12 +23,17 @@ export class Lease implements AsyncDisposable {
   readonly #timer: NodeJS.Timeout;
   readonly #ended = new AbortController();
   #client: PostgresClient | null = null;
+  /** Another process has taken it, as of the last heartbeat. */
+  #lost: DumpError | null = null;
   #beating: Promise<void> = Promise.resolve();
 
   private constructor(session: Session, keys: readonly LeaseKey[]) {
     this.#session = session;
     this.#keys = keys;
-    this.#timer = setInterval(() => void this.renew().catch(() => {}), HEARTBEAT_MS); // whoever needs it next is told
+    const onFailure = (error: unknown) => {
+      if (error instanceof DumpError && error.code === "STATE_LOCKED") this.#lost = error; // all else may pass until it is needed
+    };
+    this.#timer = setInterval(() => void this.renew().catch(onFailure), HEARTBEAT_MS);
     this.#timer.unref();
   }
 
@@ -49,6 +54,11 @@ export class Lease implements AsyncDisposable {
     this.#runs.add(run);
   }
 
+  /** Throws STATE_LOCKED if another process is known to have taken it; asks nobody. */
+  assertHeld(): void {
+    if (this.#lost !== null) throw this.#lost;
+  }
+
   /** Makes sure that it is still held, whatever has become of the connection; throws STATE_LOCKED where another process has taken it meanwhile. */
   async renew(): Promise<void> {
     const before = this.#beating;
@@ -61,8 +71,9 @@ export class Lease implements AsyncDisposable {
 
   async #hold(client: PostgresClient): Promise<void> {
     // Locks end with their connection.
-    if (this.#client !== client) for (const key of this.#keys) await lock(client, key);
+    if (this.#client !== client) for (const key of this.#keys) await lock(client, key, this.#runs);
     this.#client = client;
+    this.#lost = null;
     await beat(client, [...this.#runs]);
   }
 
@@ -74,10 +85,15 @@ export class Lease implements AsyncDisposable {
   }
 }
 
-async function lock(client: PostgresClient, { state, dataType }: LeaseKey): Promise<void> {
+/** Takes a lock, or says who has it; `own` are runs of this process. */
+async function lock(client: PostgresClient, { state, dataType }: LeaseKey, own: ReadonlySet<string>): Promise<void> {
   const { rows } = await client.query<{ taken: boolean }>(TRY, [state]);
   if (rows[0]?.taken === true) return;
-  const who = describe(await readHolder(client, state));
+  const holder = await readHolder(client, state);
+  if (holder !== null && own.has(holder.id)) {
+    throw new DumpError("STATE_UNAVAILABLE", `${dataType}: the server still holds the lock of a connection that was lost; run again in a while`);
+  }
+  const who = describe(holder);
   throw new DumpError("STATE_LOCKED", `${dataType} is processed by ${who}: wait until that run ends, or end it`);
 }
 

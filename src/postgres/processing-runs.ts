@@ -30,6 +30,9 @@ export interface Holder {
   readonly heartbeat_at: Date;
 }
 
+/** Behind a subject: deletions of it were begun. Another run of the same may hold them back, and does not find the same. */
+const DELETING = " deleting";
+
 const HOLDER = `SELECT id, metadata->>'host' AS host, (metadata->>'pid')::integer AS pid, started_at, heartbeat_at
   FROM processing_runs WHERE state = $1 AND status = 'running' ORDER BY heartbeat_at DESC LIMIT 1`;
 /** Who holds the lease knows that nobody else runs. */
@@ -44,11 +47,13 @@ const KEEP_ATTEMPT = `INSERT INTO processing_runs (id, state, data_type, started
   FROM processing_runs WHERE id = $1 AND status <> 'running'`;
 const START = `INSERT INTO processing_runs AS run (id, state, data_type, version, subject, metadata) VALUES ($1, $2, $3, $4, $5, $6)
   ON CONFLICT (id) DO UPDATE SET started_at = now(), heartbeat_at = now(), completed_at = NULL, status = 'running', error_message = NULL,
-    subject = excluded.subject, metadata = excluded.metadata
+    subject = CASE run.subject WHEN excluded.subject || '${DELETING}' THEN run.subject ELSE excluded.subject END, metadata = excluded.metadata
   WHERE run.status <> 'running' OR run.metadata <> excluded.metadata`;
 const NUMBER = "SELECT number FROM processing_runs WHERE id = $1";
 const HEARTBEAT = "UPDATE processing_runs SET heartbeat_at = now() WHERE id = ANY ($1) AND status = 'running'";
-const DOUBT = "UPDATE processing_runs SET in_doubt = true WHERE id = $1 AND NOT in_doubt";
+const DOUBT = "UPDATE processing_runs SET in_doubt = true WHERE id = $1 AND status = 'running'";
+const DOUBT_DELETIONS = `UPDATE processing_runs SET in_doubt = true, subject = CASE WHEN right(subject, $2) = '${DELETING}' THEN subject ELSE subject || '${DELETING}' END
+  WHERE id = $1 AND status = 'running'`;
 const IN_DOUBT = "SELECT id FROM processing_runs WHERE state = $1 AND in_doubt AND id <> $2 AND subject <> $3 ORDER BY id";
 const END = `UPDATE processing_runs SET status = $2, completed_at = now(), error_message = $3 WHERE id = ANY ($1) AND status = 'running'`;
 const SUPERSEDE = `UPDATE processing_runs SET status = 'superseded', in_doubt = false, completed_at = coalesce(completed_at, now())
@@ -87,9 +92,14 @@ export async function beat(client: PostgresClient, runs: readonly string[]): Pro
   await client.query(HEARTBEAT, [runs]);
 }
 
-/** From now on the run may have delivered what the records do not tell. */
-export async function doubtRun(client: PostgresClient, run: string): Promise<void> {
-  await client.query(DOUBT, [run]);
+/** From now on the run may have delivered what the records do not tell; false: it is no longer under way, since another process has ended it. */
+export async function doubtRun(client: PostgresClient, run: string): Promise<boolean> {
+  return (await client.query(DOUBT, [run])).rowCount === 1;
+}
+
+/** The same of deletions. */
+export async function doubtDeletions(client: PostgresClient, run: string): Promise<boolean> {
+  return (await client.query(DOUBT_DELETIONS, [run, DELETING.length])).rowCount === 1;
 }
 
 /** Other runs that were of something else, never ended, and may have delivered what nobody can tell any more. */

@@ -55,14 +55,13 @@ export function lostFailure(peer: Peer, reason: string, afterMs: number, cause: 
   return unavailable(peer, `no connection for ${Math.round(afterMs / 1000)} s: ${reason}; bring the broker back, then start again`, cause);
 }
 
-/** A refused declaration, as what the run fails with; what a new connection may mend comes back as it is. */
-export function declareFailure(peer: Peer, what: string, error: unknown): unknown {
+/** A refused declaration, as what the run fails with; what a new connection may mend comes back as it is. `toMatch` says how to match what is there. */
+export function declareFailure(peer: Peer, what: string, toMatch: string, error: unknown): unknown {
   const code = systemCode(error) ?? "";
   if (!LASTING.includes(code)) return error;
-  const isQueue = what.startsWith("queue");
   const advice =
     code === "PRECONDITION_FAILED"
-      ? `it exists and is of another kind: ${isQueue ? "choose queue_type=classic or queue_type=quorum to match it" : "choose another exchange"}, or delete it`
+      ? `it exists and is of another kind: ${toMatch}, or delete it`
       : code === "ACCESS_REFUSED"
         ? "give the user permission to configure it, or declare it yourself and use declare=none"
         : "declare it yourself and use declare=none";

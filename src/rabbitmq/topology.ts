@@ -91,7 +91,8 @@ export async function declareForChangesConsumer(channel: Channel, config: Rabbit
   const broker = new Declarations(channel, config);
   const queue = changesQueueOf(config, service, contract);
   await declareForChanges(channel, config, contract);
-  await broker.queue(queue, expiresDays === 0 ? null : { "x-expires": expiresDays * DAY_MS });
+  const toMatch = "give the days of --queue-expires-days (queueExpiresDays) that it was declared with, 0 if with none, or another service";
+  await broker.queue(queue, expiresDays === 0 ? null : { "x-expires": expiresDays * DAY_MS }, toMatch);
   for (const key of keys) await broker.binding(queue, changesExchangeOf(config, contract), key);
   await declareDeadLetters(channel, config, queue);
 }
@@ -159,23 +160,24 @@ class Declarations {
   }
 
   async exchange(exchange: string, type: ExchangeType): Promise<void> {
-    await this.#try(`exchange "${exchange}"`, () => this.#channel.exchangeDeclare({ exchange, type, durable: true }));
+    await this.#try(`exchange "${exchange}"`, "choose another exchange", () => this.#channel.exchangeDeclare({ exchange, type, durable: true }));
   }
 
-  async queue(queue: string, queueArguments: QueueArguments | null): Promise<void> {
+  async queue(queue: string, queueArguments: QueueArguments | null, toMatch = "choose queue_type=classic or queue_type=quorum to match it"): Promise<void> {
     const extra = queueArguments === null ? {} : { arguments: { ...queueArguments } };
-    await this.#try(`queue "${queue}"`, () => this.#channel.queueDeclare({ queue, durable: true, ...extra }));
+    await this.#try(`queue "${queue}"`, toMatch, () => this.#channel.queueDeclare({ queue, durable: true, ...extra }));
   }
 
   async binding(queue: string, exchange: string, routingKey: string): Promise<void> {
-    await this.#try(`binding of queue "${queue}" to exchange "${exchange}"`, () => this.#channel.queueBind({ queue, exchange, routingKey }));
+    const what = `binding of queue "${queue}" to exchange "${exchange}"`;
+    await this.#try(what, "choose another exchange", () => this.#channel.queueBind({ queue, exchange, routingKey }));
   }
 
-  async #try(what: string, declare: () => Promise<unknown>): Promise<void> {
+  async #try(what: string, toMatch: string, declare: () => Promise<unknown>): Promise<void> {
     try {
       await declare();
     } catch (error) {
-      throw declareFailure(this.#config, what, error);
+      throw declareFailure(this.#config, what, toMatch, error);
     }
   }
 }

@@ -56,8 +56,7 @@ export class PostgresTarget implements BatchTarget, AsyncDisposable {
     const portion = portionOf(records);
     const keys = checkedKeys(portion);
     if (keys.bad.length > 0) throw new RecordRefused(`${keys.bad.length} records cannot be stored`, keys.bad);
-    if (!this.#config.purge) return await this.#store(dataType, portion, { keys, seenIn: null }, signal);
-    // The ids of each version are remembered apart. Two in a batch are rare; what was committed of the first is found unchanged if it comes again.
+    // What was seen tells the purge what has vanished, and a tombstone that comes late what came back. The ids of each version are remembered apart. Two in a batch are rare; what was committed of the first is found unchanged if it comes again.
     const versions = records.map(({ messageId }) => versionOf(messageId, dataType) ?? NO_VERSION);
     const [first = NO_VERSION] = versions;
     if (versions.includes(NO_VERSION)) this.#table(dataType).isAnonymous = true;

@@ -124,6 +124,27 @@ describe("what goes to a part of a sink by another name", () => {
   });
 });
 
+test("what a run has delivered that was never ended is not forgotten because all is in doubt", async () => {
+  const long = (name: string) => labels(30, `${name} ${"x".repeat(400)} `);
+  const from = await dumps("unended", { [A]: long("a"), [B]: [...long("b"), ["999", "only in B"]], [C]: long("c") });
+  const flags = { chunk: "4KiB", threads: "1" };
+  await labelsOf("unended", A, { from, flags });
+  const place = ["--sink", `file:${join(scene.place("unended"), "out")}`, "--state", join(scene.place("unended"), "state"), "--mode", "incremental"];
+  const options = [...place, "--chunk", "4KiB", "--threads", "1"];
+  const killedAt = async (point: string) => {
+    const faults = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `${point} kill 1` } };
+    expect((await deadwax(["extract", dumpPath(from, "labels", B), ...options], faults)).signal).toBe("SIGKILL");
+  };
+  await killedAt("file-saved");
+  const { records } = await scene.stream("unended", "labels", B);
+  expect(records).toContainEqual(expect.stringContaining("only in B"));
+  await labelsOf("unended", A, { from, flags: { ...flags, sink: [`file:${scene.place("unended/out")}`, "null:"], mode: "normal" } });
+  await killedAt("ledger-synced");
+  const { labels: found } = await labelsOf("unended", C, { from, flags: { ...flags, allowDeletes: true } });
+  expect(found).toMatchObject({ deleted: 1 });
+  expect(idsOfTombstones((await scene.stream("unended", "labels", C)).deleted)).toContain("999");
+});
+
 test("what is put in doubt keeps the generation before", async () => {
   const from = await dumps("kept", { [A]: labels(5, "a"), [B]: labels(5, "b"), [C]: labels(5, "c") });
   for (const version of [A, B]) await labelsOf("kept", version, { from });

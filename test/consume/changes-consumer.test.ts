@@ -35,11 +35,11 @@ class Recorder extends ChangesConsumer implements AsyncDisposable {
   gate: Promise<void> | null = null;
   readonly ended: Promise<void>;
 
-  constructor(options: Partial<ChangesConsumerOptions> = {}) {
+  constructor(options: Partial<ChangesConsumerOptions> = {}, signal?: AbortSignal) {
     const notes: string[] = [];
     super({ url: host.url(), service: "recorder", backoffMs: 20, onNote: (text) => notes.push(text), ...options });
     this.notes = notes;
-    this.ended = this.run();
+    this.ended = this.run(signal);
     this.ended.catch(() => {}); // who waits for the end hears of it
   }
 
@@ -89,6 +89,27 @@ describe.each(CONTRACTS)("%s", (contract) => {
     expect([await host.depth(queue), await host.depth(`${queue}.dlq`)]).toEqual([0, 0]);
   });
 
+  test("gives what it cannot deal with to the dead letters as it came, and nothing that it was told to leave", async () => {
+    class Waiting extends Recorder {
+      override async process(given: Change, signal?: AbortSignal): Promise<void> {
+        if (given.change_type === "deleted") throw new Error("never");
+        this.given.push(given.record_id);
+        await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(new Error("told to end")), { once: true }));
+      }
+    }
+    const ending = new AbortController();
+    await using recorder = new Waiting({ contract, attempts: 1 }, ending.signal);
+    await recorder.consumes();
+    await publishChanges(host, contract, [change("1", "deleted")], "ab".repeat(16));
+    await publishChanges(host, contract, [change("2", "updated")]);
+    await until(() => recorder.given.includes("2"));
+    ending.abort();
+    await recorder.ended.catch(() => {});
+    const dead = await host.drain(`${queue}.dlq`);
+    expect(dead.map(({ headers }) => headers)).toEqual([{ "x-deadwax-hash": "ab".repeat(16), "x-deadwax-reason": "failed 1 times: never" }]);
+    await until(async () => (await host.depth(queue)) === 1);
+  });
+
   test("tries again what fails, gives up after so many attempts, and goes on", async () => {
     await using recorder = new Recorder({ contract, attempts: 3 });
     recorder.failures.set("2", 2);
@@ -122,6 +143,13 @@ test.each([
   expect(declared.arguments).toEqual(wanted);
   recorder.stop();
   await recorder.ended;
+});
+
+test("says how to match a queue that was declared otherwise", async () => {
+  const { queue } = changesNames("topic", "recorder");
+  await (await host.channel()).queueDeclare({ queue, durable: true });
+  await using recorder = new Recorder();
+  await expect(recorder.ended).rejects.toMatchObject({ code: "BROKER_UNAVAILABLE", message: expect.stringContaining("--queue-expires-days") });
 });
 
 test("gives what is no change to the dead letters, and a summary to who wants it", async () => {

@@ -167,6 +167,27 @@ test("a run elsewhere that never ended and left no ledger here makes every recor
   expect((await runsOf(other, B.version)).map(({ status }) => status)).toEqual(Array(4).fill("superseded"));
 });
 
+test("a run of the very same dump finds another's records again, but not the deletions that it may hold back", async () => {
+  await using database = await stateDatabase("18");
+  const place = newPlace(database.url);
+  await place.run(A);
+  const doubted = ({ stderr }: { stderr: string }) => stderr.split("\n").filter((line) => line.includes("nobody can tell what it has delivered")).length;
+  const killedAt = async (point: string, passage: number) => {
+    const killed = await place.run(B, { env: { FAULT_PLAN: `${point} kill ${passage}` } });
+    expect(killed.signal, killed.stderr).toBe("SIGKILL");
+    await place.lose();
+    return doubted(killed);
+  };
+  await killedAt("file-saved", 4);
+  expect(await killedAt("tombstones-synced", 4)).toBe(0);
+  const again = await place.run(B);
+  expect(again.code, again.stderr).toBe(0);
+  const deleting = Object.values(again.found).filter(({ deleted }) => deleted > 0);
+  expect(deleting.length).toBeGreaterThan(0);
+  expect(doubted(again)).toBe(deleting.length);
+  expect(await recordsOf(database)).toEqual(known["B"]);
+});
+
 test("a dry run compares with the database and writes nothing, here or there", async () => {
   await using database = await stateDatabase("18");
   const place = newPlace(database.url);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::block::Entry;
+use super::block::{DIRTY, Entry};
 use super::cursor::Cursor;
 use super::reader::Index;
 use crate::fault::Fault;
@@ -17,7 +17,7 @@ pub struct Places {
     pub new: u64,
 }
 
-/// Everything that both indexes have of an id about which they differ.
+/// Everything that both indexes have of an id about which they differ, or which is in doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     pub key: u64,
@@ -42,7 +42,8 @@ pub fn differences(old: Option<&Arc<Index>>, new: Option<&Arc<Index>>, from: Pla
         }
         old.take(key)?;
         new.take(key)?;
-        if old.group != new.group {
+        // What is in doubt may be so in the file only, and not where the difference goes.
+        if old.group != new.group || new.group.iter().any(|entry| entry.flags & DIRTY != 0) {
             found.push(Difference { key, old: old.group.clone(), new: new.group.clone() });
         }
     }
@@ -82,7 +83,6 @@ impl Side {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::block::DIRTY;
     use super::super::build::Builder;
     use super::*;
 
@@ -132,6 +132,8 @@ mod tests {
     fn an_index_differs_from_none_in_all_of_it_and_from_itself_in_nothing() {
         let one = index("one", &[("1", 1, 0), ("2", 2, 0), ("z", 3, 0)]);
         assert_eq!(all(Some(&one), Some(&one), 2), []);
+        let doubted = index("doubted", &[("1", 1, 0), ("2", 2, DIRTY)]);
+        assert_eq!(all(Some(&doubted), Some(&doubted), 2).iter().map(|one| one.key).collect::<Vec<_>>(), [2], "but for what is in doubt");
         assert_eq!(all(None, Some(&one), 2).iter().map(|one| (one.old.len(), one.new.len())).collect::<Vec<_>>(), [(0, 1), (0, 1), (0, 1)]);
         assert_eq!(all(Some(&one), None, 2).len(), 3);
         assert_eq!(all(None, None, 2), []);
