@@ -1,18 +1,12 @@
-import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
+import { ALONE, SIDE_BY_SIDE } from "./support/side-by-side.ts";
 
 const MINUTE_MS = 60_000;
 const SEED_MAX = 2 ** 31;
 
-/** Tests that measure a wall clock or a memory against a bound: they have the machine to themselves, once everything else is done. */
-const ALONE = ["http-load", "lock-time", "look", "memory", "pool", "resume-time", "rules-speed", "signals"].map((name) => `test/system/${name}.test.ts`);
-
 /** Tests that start programs or go through megabytes, and so may take their time. */
 const LONG = ["change", "corpus", "system", "service", "generate", "tools"].map((folder) => `test/${folder}/**/*.test.ts`);
-
-/** One file more than there are processors: half of them wait for a server or a clock at any moment. */
-const SIDE_BY_SIDE = availableParallelism() + 1;
 
 // All tests that draw share one fresh seed. (Vitest evaluates this file more than once.)
 if (process.env["DEADWAX_SEED"] === undefined) {
@@ -46,7 +40,7 @@ export default defineConfig({
         test: {
           name: "whole",
           include: LONG,
-          exclude: ALONE,
+          exclude: [...ALONE],
           testTimeout: 10 * MINUTE_MS,
           hookTimeout: 5 * MINUTE_MS,
           maxWorkers: SIDE_BY_SIDE,
@@ -57,7 +51,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "alone",
-          include: ALONE,
+          include: [...ALONE],
           testTimeout: 10 * MINUTE_MS,
           hookTimeout: 5 * MINUTE_MS,
           maxWorkers: 1,
