@@ -1,5 +1,4 @@
 /** Ledgers that were left behind: what is to become of them before a file is begun afresh. */
-import { existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { z } from "zod";
 import { canonicalJson } from "../canonical.ts";
@@ -95,10 +94,15 @@ function isOfLastRun(index: IndexStore, dataType: DataType): boolean {
   const last = index.generation(dataType);
   if (last === null) return false;
   const before = last.number === 1 ? null : index.pathOf({ file: `${dataType}.${last.number - 1}.idx` });
-  if (before !== null && !existsSync(before)) return false;
-  using opened = before === null ? null : new OpenIndex(before);
-  using ledger = reopened(index.ledgerPath(dataType), opened);
-  return ledger !== null && readHeader(ledger).run === last.run;
+  try {
+    using opened = before === null ? null : new OpenIndex(before);
+    using ledger = reopened(index.ledgerPath(dataType), opened);
+    return ledger !== null && readHeader(ledger).run === last.run;
+  } catch (error) {
+    // The generation before is gone or damaged, so that nothing tells.
+    if (error instanceof DumpError) return false;
+    throw error;
+  }
 }
 
 function readHeader(ledger: Ledger) {

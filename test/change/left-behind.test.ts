@@ -63,6 +63,22 @@ test.each([
   await runAndExpect(scene, name, { version: next, flags: FLAGS }, before);
 });
 
+test("a generation that nobody needs any more stands in nobody's way when it is damaged", async () => {
+  const name = "older";
+  const before = new Map<DataType, Records>();
+  await runAndExpect(scene, name, { version: A, flags: FLAGS }, before);
+  await killedAt("index-moved", name, B);
+  for (const type of scene.types) before.set(type, (await scene.full(type, B)).last);
+  const older = join(await indexFolder(name), "labels.1.idx");
+  const bytes = await readFile(older);
+  await writeFile(older, bytes.fill(0, bytes.length - 40));
+  const { reports, complete, warnings } = await scene.run(name, { version: C, flags: FLAGS });
+  expect([complete, reports.labels?.unchanged, warnings.filter((text) => text.includes("looked at anew")).length]).toEqual([true, 0, 1]);
+  for (const type of scene.types) {
+    expectSame(type, replay(before.get(type) ?? new Map(), await scene.stream(name, type, C)), (await scene.full(type, C)).last);
+  }
+});
+
 test("what was delivered by a first attempt is known, though the second one came less far", async () => {
   const [name, types] = ["attempts", ["labels" as const]];
   const before = (await scene.full("labels", A)).last;
