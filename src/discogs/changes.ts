@@ -203,7 +203,8 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     const of = this.#of(dataType, source);
     // Held against other entries the same dump is another subject: what was delivered of it has to be known by then.
     const before = await settleLedger(this.index, isDoubted ? { ...of, index: null } : of, (text) => this.#telemetry.warned(text));
-    if (isDoubted) await this.index.doubt(dataType);
+    // Unless what was left behind has put it in doubt already.
+    if (this.#isDoubted(dataType)) await this.index.doubt(dataType);
     return await this.#begin(input, source, before ?? randomUUID(), null);
   }
 
