@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { portOf, startProjectBroker } from "../deploy/broker.ts";
 import { UpstreamConsumer } from "../service/upstream-consumer.ts";
-import { freePort } from "../services/process.ts";
+import { freePort } from "../services/ports.ts";
 import type { Broker } from "../services/rabbitmq.ts";
 import { ScriptedServer } from "../source/discogs/scripted-server.ts";
 import { makeDump } from "../system/support/dumps.ts";

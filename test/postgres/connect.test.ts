@@ -3,8 +3,8 @@ import { parsePostgresUrl } from "../../src/postgres/config.ts";
 import { connect } from "../../src/postgres/connect.ts";
 import { failureKind, postgresFailure } from "../../src/postgres/failures.ts";
 import { Database } from "../services/database.ts";
+import { freePort } from "../services/ports.ts";
 import { POSTGRES_VERSIONS } from "../services/postgres.ts";
-import { freePort } from "../services/process.ts";
 
 async function failureOf(promise: Promise<unknown>): Promise<unknown> {
   return await promise.then(

@@ -1,7 +1,6 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,6 +9,7 @@ import { parse } from "yaml";
 import { CONSUMER_METRICS, LABELS, type LabelName, METRICS } from "../../src/telemetry/metric-names.ts";
 import { Metrics } from "../../src/telemetry/metrics.ts";
 import { Telemetry } from "../../src/telemetry.ts";
+import { freePort } from "../services/ports.ts";
 import { ensureDebian } from "../services/process.ts";
 import { ask, serve } from "./support/serve.ts";
 
@@ -208,11 +208,3 @@ describe("a real Prometheus", () => {
     }
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  return typeof address === "object" ? (address?.port ?? 0) : 0;
-}

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { freePort } from "../services/process.ts";
+import { freePort } from "../services/ports.ts";
 import { Broker } from "../services/rabbitmq.ts";
 import { targets } from "../source/discogs/scripted-server.ts";
 import { CLI, Running } from "../system/support/deadwax.ts";

@@ -3,7 +3,8 @@ import { chownSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import pg from "pg";
-import { emptyDir, ensureDebian, freePort, type RunningServer, start } from "./process.ts";
+import { freePort } from "./ports.ts";
+import { emptyDir, ensureDebian, type RunningServer, start } from "./process.ts";
 
 /** The newest major version, which npm brings, and the one of Debian, which has lz4. */
 export const POSTGRES_VERSIONS = ["18", "15"] as const;

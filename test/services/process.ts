@@ -1,12 +1,12 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs";
-import { type AddressInfo, connect, createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 const READY_MS = 120_000;
 const STOP_MS = 30_000;
+const LOG_SHOWN_CHARS = 2_000;
 
 /** A folder of every Debian, by which test files wait for each other. */
 const DPKG = "/var/lib/dpkg";
@@ -22,28 +22,6 @@ export function ensureDebian(probe: string, ...packages: string[]): void {
   if (existsSync(probe) && !existsSync(DPKG)) return;
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   execFileSync("flock", [DPKG, "sh", "-c", INSTALL, probe, ...packages], { env, stdio: "ignore" });
-}
-
-/** A port of this machine that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((done) => server.close(done));
-  return port;
-}
-
-/** Whether somebody listens on a port of this machine. */
-export async function accepts(port: number): Promise<boolean> {
-  const socket = connect(port, "127.0.0.1");
-  try {
-    await once(socket, "connect");
-    return true;
-  } catch {
-    return false;
-  } finally {
-    socket.destroy();
-  }
 }
 
 /** How to start a server, and how to know that it is ready. */
@@ -73,13 +51,18 @@ export async function start({ dir, argv, env, ready, stopSignal = "SIGTERM" }: C
   if (pid === undefined) throw new Error("setpriv cannot be started; it is part of util-linux");
   const deadline = Date.now() + READY_MS;
   while (!(await ready().catch(() => false))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
+    if (child.exitCode !== null || child.signalCode !== null || Date.now() > deadline) {
       child.kill("SIGKILL");
-      throw new Error(`${argv[0]} did not become ready:\n${readFileSync(log, "utf8").slice(-2000)}`);
+      throw new Error(`${argv[0]} did not become ready:\n${readFileSync(log, "utf8").slice(-LOG_SHOWN_CHARS)}`);
     }
     await sleep(50);
   }
+  // A test that meets a server that is gone fails somewhere else, with nothing that says why.
+  const endedByItself = (code: number | null, signal: NodeJS.Signals | null) =>
+    process.stderr.write(`${argv[0]} ended by itself (${signal ?? `exit ${code}`}):\n${readFileSync(log, "utf8").slice(-LOG_SHOWN_CHARS)}\n`);
+  child.once("exit", endedByItself);
   const end = async (signal: NodeJS.Signals) => {
+    child.off("exit", endedByItself);
     if (child.exitCode === null && child.signalCode === null) child.kill(signal);
     const giveUp = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
     await exited;

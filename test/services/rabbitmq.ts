@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { accepts, emptyDir, ensureDebian, freePort, start } from "./process.ts";
+import { accepts, freePort } from "./ports.ts";
+import { emptyDir, ensureDebian, start } from "./process.ts";
 
 const BIN = "/usr/lib/rabbitmq/bin";
 

@@ -6,7 +6,7 @@ import type { Stream } from "../../src/sink/sink.ts";
 import { isPositionLost } from "../../src/sink/sink-errors.ts";
 import { auditedDatabase, migrated, writes } from "../postgres/scene.ts";
 import { Database } from "../services/database.ts";
-import { freePort } from "../services/process.ts";
+import { freePort } from "../services/ports.ts";
 import { batchFrom, END, NEVER, STREAMS, TARGET, tombstoneOf } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";
 import { idsOf, load, range } from "./postgres-loads.ts";

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openSink } from "../../src/sink/index.ts";
 import { NO_EVENTS, type SinkEvents, type Stream } from "../../src/sink/sink.ts";
-import { freePort } from "../services/process.ts";
+import { freePort } from "../services/ports.ts";
 import { type Delivered, sharedBroker, VirtualHost } from "../services/virtual-host.ts";
 import { batchFrom, NEVER, TARGET, textTo } from "./batches.ts";
 import { type Destination, sinkContract } from "./contract.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { auditedDatabase, leftovers, writes, writtenTwice } from "../postgres/scene.ts";
-import { freePort } from "../services/process.ts";
+import { freePort } from "../services/ports.ts";
 import { sharedBroker, VirtualHost } from "../services/virtual-host.ts";
 import { CLI, deadwax, extract, lastLine, Running } from "./support/deadwax.ts";
 import "./support/slow.ts";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { migrated } from "../postgres/scene.ts";
 import { Database } from "../services/database.ts";
-import { freePort } from "../services/process.ts";
+import { freePort } from "../services/ports.ts";
 import { sharedBroker, VirtualHost } from "../services/virtual-host.ts";
 import { postgresVariables, TableWriter } from "./program.ts";
 
