@@ -46,7 +46,11 @@ export interface FoundChanges {
 export const NO_CHANGES: FoundChanges = { created: 0, updated: 0, deleted: 0, unchanged: 0, repeated: 0 };
 
 /** What a generation's file says of itself. */
-export function generationMeta(dataType: DataType, contract: Contract, { version, run, rulesDigest, hashVersion }: Omit<Generation, "file">): string {
+export function generationMeta(
+  dataType: DataType,
+  contract: Contract,
+  { version, run, rulesDigest, hashVersion }: Pick<Generation, "version" | "run" | "rulesDigest" | "hashVersion">,
+): string {
   return canonicalJson({ dataType, version, contract, run, rulesDigest, hashVersion });
 }
 

@@ -1,13 +1,12 @@
 /** Generations made of entries that are known, some of them in doubt: records equal nothing there, and are delivered again. */
 import { randomUUID } from "node:crypto";
 import { closeBuild, finishBuild, openBuild, pushBuild } from "../../native/index.js";
-import { canonicalJson } from "../canonical.ts";
 import type { Contract, DataType } from "../model.ts";
 import { DIRTY, type Group, groupsOf } from "./entries.ts";
 import { indexFault } from "./index-fault.ts";
 import type { IndexStore } from "./index-store.ts";
 import { OpenIndex } from "./ledger.ts";
-import { type Generation, NO_CHANGES } from "./pointer.ts";
+import { type Generation, generationMeta, NO_CHANGES } from "./pointer.ts";
 
 /** An index file that is to become the last good generation. */
 export interface Given {
@@ -37,7 +36,6 @@ export async function rebuild(
 ): Promise<Restored> {
   const next = index.next(dataType);
   const run = randomUUID();
-  const { version, rulesDigest, hashVersion } = generation;
   using given = new OpenIndex(path);
   const build = new Build(index.pathOf(next));
   let doubted = 0;
@@ -48,7 +46,7 @@ export async function rebuild(
       const entries = isDoubted ? [...theirs, ...ours].map((entry) => ({ ...entry, raw: 0n, flags: entry.flags | DIRTY })) : theirs;
       for (const entry of entries) build.push(entry);
     }
-    const { records } = await build.finish(canonicalJson({ dataType, version, contract, run, rulesDigest, hashVersion }));
+    const { records } = await build.finish(generationMeta(dataType, contract, { ...generation, run }));
     await index.commit({ [dataType]: { ...generation, ...next, run, records, pending: 0, changes: NO_CHANGES, doubted: false } });
     return { records, doubted };
   } catch (error) {

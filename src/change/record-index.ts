@@ -38,7 +38,10 @@ export class RecordIndex implements IndexStore {
     this.isNew = isNew;
   }
 
-  /** Like {@link open}, but of a pointer that cannot be used `onFault` hears why, and what the files say of themselves takes its place. */
+  /**
+   * Like {@link open}, but of a pointer that cannot be used `onFault` hears why, and what the files say of themselves takes its place: to be
+   * committed by the caller.
+   */
   static async salvage(stateRoot: string, key: IndexKey, onFault: (fault: DumpError) => void): Promise<RecordIndex> {
     try {
       return await RecordIndex.open(stateRoot, key);
@@ -46,7 +49,10 @@ export class RecordIndex implements IndexStore {
       if (!(error instanceof DumpError) || error.code !== "INDEX_CORRUPT") throw error;
       onFault(error);
       const folder = join(stateRoot, INDEX_FOLDER, folderName(key));
-      return new RecordIndex(folder, { ...key, types: await generationsIn(folder) }, false, await endedNumbers(folder));
+      // With the pointer went the word that runs into another sink may have left in it.
+      const doubted = (await readdir(join(stateRoot, INDEX_FOLDER))).length > 1 ? true : undefined;
+      const types = Object.entries(await generationsIn(folder)).map(([dataType, generation]) => [dataType, { ...generation, doubted }]);
+      return new RecordIndex(folder, { ...key, types: Object.fromEntries(types) }, false, await endedNumbers(folder));
     }
   }
 

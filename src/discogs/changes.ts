@@ -2,91 +2,21 @@ import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import type { IndexStore } from "../change/index-store.ts";
 import { Ledger, OpenIndex } from "../change/ledger.ts";
-import { type Generation, HASH_VERSION } from "../change/pointer.ts";
+import { HASH_VERSION } from "../change/pointer.ts";
 import { PostgresIndex } from "../change/postgres-index.ts";
 import { type IndexKey, RecordIndex } from "../change/record-index.ts";
-import { recorded } from "../change/recorded.ts";
 import { type LedgerSubject, NEVER_ENDED, settleLedger, subjectOf, writeHeader } from "../change/superseded.ts";
 import { DumpError, type ErrorCode } from "../errors.ts";
 import { type ChangeRun, DATA_TYPES, type DataType, type LedgerPosition } from "../model.ts";
-import type { ParsedPiece } from "../parse/piece-stream.ts";
-import type { PullRequest } from "../parse/pool.ts";
 import type { InputFile } from "../source/inputs.ts";
 import type { SourceState } from "../state/marker.ts";
 import type { Telemetry } from "../telemetry.ts";
 import { doubtOthers, hasIndex } from "./known-indexes.ts";
 import type { ExtractRequest, IncrementalRequest, IndexPlace } from "./request.ts";
+import { TypeChanges, type TypedInput, typed } from "./type-changes.ts";
 
 /** Why a ledger cannot be gone on with, so that the file starts afresh. */
 const RESTARTS: readonly ErrorCode[] = ["LEDGER_MISMATCH", "INDEX_CORRUPT", "INDEX_UNREADABLE"];
-
-type Publish = "changes" | "all";
-
-/** A dump whose data type is known before it is opened. */
-type TypedInput = Pick<InputFile, "name"> & { readonly dataType: DataType };
-
-/** What a data type's changes are held against and kept in. */
-interface TypeParts {
-  readonly generation: Generation | null;
-  readonly index: OpenIndex | null;
-  readonly ledger: Ledger;
-  readonly rulesDigest: string | null;
-  readonly publish: Publish;
-  readonly delivering: (what: "records" | "deletions") => Promise<void>;
-}
-
-/** One data type's changes on their way from the file to the next generation. */
-export class TypeChanges implements Disposable {
-  readonly dataType: DataType;
-  /** Name of the dump. */
-  readonly file: string;
-  readonly index: OpenIndex | null;
-  readonly ledger: Ledger;
-  readonly generation: Generation | null;
-  /** Told before the first change is delivered. */
-  readonly delivering: (what: "records" | "deletions") => Promise<void>;
-  readonly #detect: NonNullable<PullRequest["detect"]>;
-
-  constructor({ name: file, dataType }: TypedInput, { generation, index, ledger, rulesDigest, publish, delivering }: TypeParts) {
-    this.dataType = dataType;
-    this.file = file;
-    this.generation = generation;
-    this.index = index;
-    this.ledger = ledger;
-    this.delivering = delivering;
-    this.#detect = { ...(index === null ? {} : { index: index.handle }), trust: trustIn(generation, rulesDigest), publish };
-  }
-
-  /** Whether what is known of records that have not come is still worth the same. */
-  get holdsUnseen(): boolean {
-    return this.#detect.trust === "raw";
-  }
-
-  /** What the parser is to compare with. */
-  get detect(): NonNullable<PullRequest["detect"]> {
-    return this.#detect;
-  }
-
-  /** The pieces with their changes, each in the ledger before it is handed on. */
-  record(pieces: AsyncIterable<ParsedPiece>): AsyncIterable<ParsedPiece> {
-    return recorded(pieces, this.ledger, { run: this.ledger.run, publish: this.#detect.publish, delivering: () => this.delivering("records") });
-  }
-
-  [Symbol.dispose](): void {
-    this.ledger[Symbol.dispose]();
-    this.index?.[Symbol.dispose]();
-  }
-}
-
-/** What fingerprints are worth: all; only those of bodies, since other rules make others of the same bytes; or only those of raw bytes. */
-type Trust = "raw" | "hash" | "rebase";
-
-/** Where neither is worth anything, all records count as updated. */
-function trustIn(generation: Generation | null, rulesDigest: string | null): Trust {
-  if (generation === null) return "raw";
-  if (generation.rulesDigest !== rulesDigest) return "hash";
-  return generation.hashVersion === HASH_VERSION ? "raw" : "rebase";
-}
 
 /** The changes of a version: what is known of each data type, and what this run finds. Disposing closes everything that is open. */
 export class VersionChanges implements Disposable, AsyncDisposable {
@@ -270,12 +200,6 @@ async function openIndex(
   if (how.database === null) return await RecordIndex.open(indexRoot, key);
   const dataTypes = inputs.map((input) => typed(input).dataType);
   return await PostgresIndex.open({ config: how.database, indexRoot, key, dataTypes, dryRun, runsKept: how.changelogRuns, warn });
-}
-
-/** What is known of a data type is needed before the root element is read. */
-export function typed({ name, dataType }: InputFile): TypedInput {
-  if (dataType !== null) return { name, dataType };
-  throw new DumpError("CONFIG_INVALID", `${name}: the name does not tell the data type; say with --type what it holds`);
 }
 
 /** The bytes of a file, as far as they are known. */

@@ -9,9 +9,10 @@ import type { DataType } from "../model.ts";
 import type { SinkWriter, Target } from "../sink/sink.ts";
 import { isPositionLost } from "../sink/sink-errors.ts";
 import type { DeletionsState } from "../state/marker.ts";
-import type { TypeChanges, VersionChanges } from "./changes.ts";
+import type { VersionChanges } from "./changes.ts";
 import type { RunContext } from "./extract-file.ts";
 import type { ChangeReport } from "./request.ts";
+import type { TypeChanges } from "./type-changes.ts";
 
 /** Tombstones that are sent, made durable and written down together: what a crash makes come again at most. */
 const TOMBSTONES_TOGETHER = 1000;

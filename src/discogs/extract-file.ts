@@ -12,9 +12,10 @@ import type { SourceState } from "../state/marker.ts";
 import type { StateStore } from "../state/store.ts";
 import type { FileOutcome } from "../tally.ts";
 import type { Telemetry } from "../telemetry.ts";
-import { type TypeChanges, typed, type VersionChanges } from "./changes.ts";
+import type { VersionChanges } from "./changes.ts";
 import { holdsCheckpoint, type Logs, type OpenTypes, openDestination, rejectsFolder } from "./destination.ts";
 import type { ExtractRequest, TypeReport } from "./request.ts";
+import { type TypeChanges, typed } from "./type-changes.ts";
 
 const UPDATED = CHANGE_TYPES.indexOf("updated");
 

@@ -2,6 +2,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { exportIndex, findBackup, generationsOf, named } from "../change/backups.ts";
+import type { Generation } from "../change/pointer.ts";
 import type { Given } from "../change/rebuild.ts";
 import { type IndexKey, RecordIndex } from "../change/record-index.ts";
 import { restore, take } from "../change/restore.ts";
@@ -48,7 +49,10 @@ export async function exportOf({ root, ...key }: IndexSubject, place: string) {
 export async function importBackup({ root, dataTypes, ...key }: IndexSubject, place: string, isCurrent: boolean): Promise<{ from: string; types: Outcome[] }> {
   await using _lock = await lockRoot(root);
   const backup = await findBackup(place, key);
-  const index = await RecordIndex.salvage(root, key, () => {});
+  let isSalvaged = false;
+  const index = await RecordIndex.salvage(root, key, () => {
+    isSalvaged = true;
+  });
   const types: Outcome[] = [];
   for (const [dataType, generation] of generationsOf(backup).filter(([one]) => dataTypes.includes(one))) {
     const given = { path: join(backup.folder, generation.file), generation };
@@ -58,11 +62,12 @@ export async function importBackup({ root, dataTypes, ...key }: IndexSubject, pl
     if (known?.run === generation.run) {
       const isSound = (await faultOf(index.pathOf(known), known)) === null;
       if (!isSound) await take(index, dataType, { ...given, generation: { ...generation, doubted: known.doubted } });
-      types.push({ ...of, what: isSound ? "same" : "restored", records: generation.records, doubted: 0 });
+      types.push({ ...of, what: isSound && !isSalvaged ? "same" : "restored", records: generation.records, doubted: doubtedOf(known) });
       continue;
     }
     types.push({ ...of, what: "restored", ...(await restore(index, dataType, key.contract, given, isCurrent ? "whole" : "beside")) });
   }
+  if (isSalvaged) await index.commit({});
   return { from: backup.folder, types };
 }
 
@@ -131,7 +136,12 @@ async function looked(index: RecordIndex, dataType: DataType): Promise<Outcome |
   if (generation === null) return null;
   const fault = await faultOf(index.pathOf(generation), generation);
   const { version, records } = generation;
-  return { dataType, what: fault === null ? "sound" : "damaged", version, records, doubted: 0, fault: fault?.message ?? null };
+  return { dataType, what: fault === null ? "sound" : "damaged", version, records, doubted: doubtedOf(generation), fault: fault?.message ?? null };
+}
+
+/** Where the generation as a whole is in doubt, the next run delivers everything. */
+function doubtedOf({ doubted, records }: Generation): number {
+  return doubted === true ? records : 0;
 }
 
 async function fromDumps(index: RecordIndex, key: IndexKey, damaged: readonly Outcome[], { build }: Extract<Source, { kind: "dumps" }>): Promise<Outcome[]> {

@@ -124,6 +124,20 @@ describe("what goes to a part of a sink by another name", () => {
   });
 });
 
+test("an index that is put together from its files is in doubt if others may have put it there", async () => {
+  const from = await dumps("put-together", { [A]: labels(20, "a"), [B]: labels(20, "b"), [C]: labels(20, "a") });
+  const name = "put-together";
+  await labelsOf(name, A, { from });
+  const folder = scene.place(`${name}/state/.deadwax_index`);
+  const [own = ""] = await readdir(folder);
+  await labelsOf(name, B, { from, flags: { sink: [`file:${scene.place(`${name}/out`)}`, `file:${scene.place(`${name}/more`)}`] } });
+  await writeFile(join(folder, own, "CURRENT.json"), "{");
+  const place = ["--sink", `file:${scene.place(`${name}/out`)}`, "--state", scene.place(`${name}/state`), "--output", "json"];
+  const repaired = await deadwax(["state", "repair", ...place]);
+  expect(JSON.parse(repaired.stdout.toString()).types.labels).toMatchObject({ what: "sound", records: 20, doubted: 20 });
+  expect((await labelsOf(name, C, { from })).labels).toMatchObject({ created: 0, updated: 20, unchanged: 0, pending: 0 });
+});
+
 test("what a run has delivered that was never ended is not forgotten because all is in doubt", async () => {
   const long = (name: string) => labels(30, `${name} ${"x".repeat(400)} `);
   const from = await dumps("unended", { [A]: long("a"), [B]: [...long("b"), ["999", "only in B"]], [C]: long("c") });

@@ -240,6 +240,18 @@ describe("a damaged index", () => {
     await runAndExpect(scene, name, { version: C, flags: FLAGS }, before);
   });
 
+  test.each(["damaged", "not there"])("of which the pointer is %s is mended by an import of the very same", async (what) => {
+    const name = `imported-${what}`;
+    const before = new Map<DataType, Records>();
+    await runAndExpect(scene, name, { version: A, flags: FLAGS }, before);
+    const exports = join(scene.place(name), "exports");
+    await done(name, ["export", exports]);
+    await losePointer(name, what);
+    const { types } = await done(name, ["import", exports]);
+    expect(types).toMatchObject({ labels: { what: "restored", records: 300, doubted: 0 }, releases: { what: "restored", doubted: 0 } });
+    await runAndExpect(scene, name, { version: B, flags: FLAGS }, before);
+  });
+
   test.each(["damaged", "not there"])("of which the pointer is %s is not put together from what a run left that never ended", async (what) => {
     const name = `unended-${what}`;
     const before = new Map<DataType, Records>();
