@@ -207,7 +207,7 @@ export class QueueReader {
     const { target, events } = this.#shared;
     const { content } = control;
     const outcome = await this.#attempt(async (signal) => {
-      if (content.kind === "file_complete") await target.fileComplete(this.#dataType, content.message, signal);
+      if (content.kind === "file_complete") await target.fileComplete(this.#dataType, { ...content.message, messageId: control.messageId }, signal);
       if (content.kind === "extraction_complete") await target.extractionComplete(this.#dataType, content.message, this.#settlement.anyRefused, signal);
     });
     if (outcome === "stopped") return;

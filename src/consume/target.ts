@@ -15,7 +15,7 @@ export interface BatchTarget {
   /** All records in one transaction, or none. Throws {@link RecordRefused} or {@link TargetUnavailable}. */
   commit(dataType: DataType, records: readonly Delivery[], signal: AbortSignal): Promise<void>;
   /** Everything that lay before the message is committed or refused. */
-  fileComplete(dataType: DataType, message: FileComplete, signal: AbortSignal): Promise<void>;
+  fileComplete(dataType: DataType, message: FileComplete & Pick<Delivery, "messageId">, signal: AbortSignal): Promise<void>;
   /** `deadLettered`: a record of the type was refused since the last extraction_complete. */
   extractionComplete(dataType: DataType, message: ExtractionComplete, deadLettered: boolean, signal: AbortSignal): Promise<void>;
 }

@@ -1,9 +1,12 @@
 import type { DataType } from "../model.ts";
 
-const ID = /^(\d{8})\/([a-z]+)\/\d+(?:\/deleted)?$/;
+const ID = /^(\d{8})\/([a-z]+)\/(?:\d+(?:\/deleted)?|file_complete)$/;
 const FILE = /^discogs_(\d{8})_/;
 
-/** The version that a message of ours belongs to, `20260801/artists/7`, or `20260801/artists/7/deleted` for a tombstone; null where its id is somebody else's. */
+/**
+ * The version that a message of ours belongs to: `20260801/artists/7` is a record, `20260801/artists/7/deleted` a tombstone,
+ * `20260801/artists/file_complete` the end. Null where its id is somebody else's.
+ */
 export function versionOf(messageId: string | null, dataType: DataType): string | null {
   const [, version, type] = ID.exec(messageId ?? "") ?? [];
   return type === dataType ? (version ?? null) : null;

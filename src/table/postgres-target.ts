@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { ExtractionComplete, FileComplete } from "../consume/content.ts";
+import type { ExtractionComplete } from "../consume/content.ts";
 import { type BatchTarget, type Delivery, RecordRefused, TargetUnavailable } from "../consume/target.ts";
 import { DATA_TYPES, type DataType } from "../model.ts";
 import type { PostgresConfig } from "../postgres/config.ts";
@@ -71,8 +71,9 @@ export class PostgresTarget implements BatchTarget, AsyncDisposable {
   }
 
   /** Deletes what tombstones that came too early mean, and builds the indexes that are missing: a table that was empty is loaded without them. */
-  async fileComplete(dataType: DataType, { file }: FileComplete, signal: AbortSignal): Promise<void> {
-    const version = versionOfFile(file);
+  async fileComplete(dataType: DataType, { file, messageId }: Parameters<BatchTarget["fileComplete"]>[1], signal: AbortSignal): Promise<void> {
+    // The file may have any name where its version was given.
+    const version = versionOf(messageId, dataType) ?? versionOfFile(file);
     if (version !== null) {
       const what = `tombstones of ${dataType} cannot be applied`;
       const deleted = await passing(this.#table(dataType).session.run(what, (client) => endRecords(client, dataType, version), signal));
