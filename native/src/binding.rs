@@ -7,9 +7,8 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -19,20 +18,22 @@ use napi_derive::napi;
 
 use crate::binding_index::index_of;
 use crate::contract::{Contract, DataType};
-use crate::detect::{self, Detector, Log};
+use crate::detect;
 use crate::fault::{Code, Fault};
 use crate::flagged::{Flagged, FlaggedFile};
+pub(crate) use crate::guard::{guarded, lock};
 use crate::gzip::{Point, Reader};
 use crate::inflate::{self, Backend, WINDOW_BYTES};
 use crate::input::Input;
 use crate::limits::Limits;
-use crate::packed::{Columns, Output, Reject};
-use crate::parse::{Parser, RejectRules};
+use crate::packed::Reject;
+use crate::parse::RejectRules;
+use crate::pull::{self, Apply, Detecting, Pulled, Shared, Worker};
 use crate::rules::{self, Rules};
 use crate::scan::Frame;
-use crate::source::{Buffer, Raw, Resume, Source, Spacing};
+use crate::source::{Raw, Resume, Source, Spacing};
 use crate::wanted::{Seen, Wanted};
-use crate::{hash, index, lock, simd, verify};
+use crate::{hash, lock, simd, verify};
 
 static NEXT: AtomicU32 = AtomicU32::new(1);
 
@@ -43,51 +44,8 @@ static VERIFICATIONS: Table<Arc<Mutex<verify::Verify>>> = LazyLock::new(Mutex::d
 static LOCKS: Table<File> = LazyLock::new(Mutex::default);
 static RULES: Table<Arc<Rules>> = LazyLock::new(Mutex::default);
 
-/// A source and what may be asked of it without waiting for its lock.
-pub(crate) struct Shared {
-    pub(crate) source: Mutex<Source>,
-    pub(crate) contract: Contract,
-    pub(crate) rejects: RejectRules,
-    pub(crate) rules: Option<Arc<Rules>>,
-    detecting: Option<Detecting>,
-    wanted: Option<Arc<Wanted>>,
-    /// See [`Source::unchanged`].
-    unchanged: Arc<AtomicU64>,
-    stop: Arc<AtomicBool>,
-    peak: AtomicUsize,
-    /// The open file, to look at.
-    pub(crate) file: File,
-}
-
-/// What a source's records are held against, and what finds it, when it is not at work. They are the source's and not a thread's,
-/// so that closing it closes the index.
-struct Detecting {
-    settings: detect::Settings,
-    idle: Mutex<Vec<Detector>>,
-}
-
-impl Detecting {
-    fn take(&self) -> Detector {
-        let idle = lock(&self.idle).pop();
-        idle.unwrap_or_else(|| Detector::new(&self.settings))
-    }
-}
-
-/// What a worker thread keeps between pieces.
-#[derive(Default)]
-struct Worker {
-    buffer: Buffer,
-    columns: Columns,
-    parsers: Vec<Parser>,
-}
-
 thread_local! {
     static WORKER: RefCell<Worker> = RefCell::default();
-}
-
-/// A lock whose holder panicked still guards sound data: every fault ends its source.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 pub(crate) fn keep<T>(table: &Table<T>, value: T) -> u32 {
@@ -98,14 +56,6 @@ pub(crate) fn keep<T>(table: &Table<T>, value: T) -> u32 {
 
 pub(crate) fn held<T: Clone>(table: &Table<T>, handle: u32) -> Result<T> {
     lock(table).get(&handle).cloned().ok_or_else(|| Error::from_reason(format!("handle {handle} is closed")))
-}
-
-/// Runs `work`; a panic becomes a fault of the file.
-pub(crate) fn guarded<T>(work: impl FnOnce() -> std::result::Result<T, Fault>) -> std::result::Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(Fault::new(Code::Internal, 0, format!("the native core panicked: {}", text.unwrap_or("no message"))))
-    })
 }
 
 #[napi(object, js_name = "Fault")]
@@ -281,7 +231,7 @@ pub(crate) fn shared_of(options: SourceOptions) -> std::result::Result<Shared, F
     }
     let comparison = options.detect.as_ref().map(JsDetect::read).transpose()?;
     let only = options.only.as_ref().map(|raws| Arc::from(&raws[..]));
-    let detecting = (comparison.is_some() || only.is_some()).then(|| Detecting { settings: detect::Settings { comparison, only }, idle: Mutex::default() });
+    let detecting = (comparison.is_some() || only.is_some()).then(|| Detecting::new(detect::Settings { comparison, only }));
     let stop = Arc::new(AtomicBool::new(false));
     let input = Input::open(options.path.as_deref(), stop.clone())?;
     let file = input.duplicate().map_err(|e| Fault::new(Code::Unreadable, 0, e.to_string()))?;
@@ -296,8 +246,7 @@ pub(crate) fn shared_of(options: SourceOptions) -> std::result::Result<Shared, F
             make(Reader::resume(input, backend(&options.backend), limits, &resume.point)?).resumed(&resume, data_type)?
         }
     };
-    let unchanged = source.unchanged();
-    Ok(Shared { source: Mutex::new(source), contract, rejects, rules, detecting, wanted, unchanged, stop, peak: AtomicUsize::new(0), file })
+    Ok(Shared::new(source, Apply { contract, rejects, rules, detecting, wanted }, stop, file))
 }
 
 #[napi(object, js_name = "Reject")]
@@ -393,101 +342,45 @@ pub fn pull_piece(handle: u32, mut slot: Uint8Array) -> Result<Piece> {
     let shared = held(&SOURCES, handle)?;
     // SAFETY: JavaScript gives each slot to one pull at a time, and nobody reads it before the pull has answered.
     let slot = unsafe { slot.as_mut() };
-    Ok(WORKER.with_borrow_mut(|worker| pull_piece_impl(&shared, worker, slot)))
+    Ok(WORKER.with_borrow_mut(|worker| pull::pull(&shared, worker, slot).into()))
 }
 
-fn pull_piece_impl(shared: &Shared, worker: &mut Worker, slot: &mut [u8]) -> Piece {
-    let mut frame = None;
-    let raw = guarded(|| {
-        let mut source = lock(&shared.source);
-        let raw = source.next(&mut worker.buffer);
-        frame = source.frame().cloned();
-        Ok(raw)
-    });
-    shared.peak.fetch_max(worker.buffer.capacity(), Ordering::Relaxed);
-    let raw = raw.unwrap_or_else(|fault| Raw { seq: lock(&shared.source).give_up(), fault: Some(fault), ..Raw::default() });
-    let piece = parse_piece(
-        worker,
-        raw,
-        frame,
-        shared.contract,
-        Apply { rejects: shared.rejects, rules: shared.rules.as_ref(), detecting: shared.detecting.as_ref(), wanted: shared.wanted.as_ref() },
-        slot,
-    );
-    shared.unchanged.fetch_add(piece.unchanged as u64, Ordering::Relaxed);
-    piece
-}
-
-/// What a piece is held against.
-struct Apply<'a> {
-    rejects: RejectRules,
-    rules: Option<&'a Arc<Rules>>,
-    detecting: Option<&'a Detecting>,
-    wanted: Option<&'a Arc<Wanted>>,
-}
-
-/// Parses the piece in the worker's buffer into `slot`.
-fn parse_piece(worker: &mut Worker, mut raw: Raw, frame: Option<Frame>, contract: Contract, apply: Apply, slot: &mut [u8]) -> Piece {
-    let Worker { buffer, columns, parsers } = worker;
-    let mut out = Output::new(slot, columns);
-    let compares = apply.detecting.is_some_and(|detecting| detecting.settings.comparison.is_some());
-    let fault = guarded(|| {
-        let Some(frame) = &frame else { return Ok(()) };
-        let parser = match parsers.iter().position(|p| p.fits(frame.data_type, contract)) {
-            Some(i) => &mut parsers[i],
-            None => {
-                parsers.push(Parser::new(frame.data_type, contract));
-                let last = parsers.len() - 1;
-                &mut parsers[last]
-            }
-        };
-        parser.set_rules(apply.rules);
-        parser.set_wanted(apply.wanted);
-        parser.detector = apply.detecting.map(Detecting::take);
-        let parsed = parser.piece(buffer, &raw, frame, apply.rejects, &mut out);
-        if let Some((detecting, detector)) = apply.detecting.zip(parser.detector.take()) {
-            lock(&detecting.idle).push(detector);
+impl From<Pulled<'_>> for Piece {
+    fn from(pulled: Pulled) -> Self {
+        let Pulled { seq, offset, xml_bytes, compressed, finished, fault, resume, data_type, log, seen, mut out } = pulled;
+        let (read, empty, skipped, unknown_ids, digest, bytes) = (out.read, out.empty, out.skipped, out.unknown_ids, out.digest, out.len());
+        let (unchanged, held) = (out.unchanged, out.held);
+        let last_id = out.last_id.take();
+        let rejects = std::mem::take(&mut out.rejects);
+        let flagged = std::mem::take(&mut out.flagged);
+        let records = out.columns.ends.len() as u32;
+        let (table, own) = out.finish(log.as_deref().unwrap_or_default());
+        Piece {
+            seq: seq as f64,
+            end: finished,
+            fault: fault.map(JsFault::from),
+            offset: offset as f64,
+            xml_bytes: xml_bytes as f64,
+            compressed_bytes: compressed as f64,
+            read: read as f64,
+            empty: empty as f64,
+            skipped: skipped as f64,
+            unchanged: unchanged as f64,
+            held: held as f64,
+            unknown_ids: unknown_ids as f64,
+            records,
+            bytes: bytes as u32,
+            table: table as u32,
+            own: own.map(Uint8Array::from),
+            digest: digest.to_hex(),
+            last_id,
+            rejects: rejects.into_iter().map(JsReject::from).collect(),
+            flagged: (!flagged.is_empty()).then(|| flagged.into()),
+            resume: resume.map(JsResume::from),
+            data_type: data_type.map(|data_type| data_type.as_str().to_owned()),
+            log_bytes: log.map(|log| log.len() as u32),
+            seen: seen.map(JsSeen::from),
         }
-        parsed
-    })
-    .err();
-    // A piece without records has a frame too.
-    let log = compares.then(|| out.log.take().map_or_else(|| index::Frame::new().finish(), Log::finish));
-    // A fault of the parser comes before the source's own, which lies behind the piece.
-    let fault = fault.or(raw.fault.take());
-    let (read, empty, skipped, unknown_ids, digest, bytes) = (out.read, out.empty, out.skipped, out.unknown_ids, out.digest, out.len());
-    let (unchanged, held) = (out.unchanged, out.held);
-    let last_id = out.last_id.take();
-    let rejects = std::mem::take(&mut out.rejects);
-    let flagged = std::mem::take(&mut out.flagged);
-    let seen = std::mem::take(&mut out.seen);
-    let records = out.columns.ends.len() as u32;
-    let (table, own) = out.finish(log.as_deref().unwrap_or_default());
-    Piece {
-        seq: raw.seq as f64,
-        end: raw.finished,
-        fault: fault.map(JsFault::from),
-        offset: (raw.base + raw.start as u64) as f64,
-        xml_bytes: (raw.end - raw.start) as f64,
-        compressed_bytes: raw.compressed as f64,
-        read: read as f64,
-        empty: empty as f64,
-        skipped: skipped as f64,
-        unchanged: unchanged as f64,
-        held: held as f64,
-        unknown_ids: unknown_ids as f64,
-        records,
-        bytes: bytes as u32,
-        table: table as u32,
-        own: own.map(Uint8Array::from),
-        digest: digest.to_hex(),
-        last_id,
-        rejects: rejects.into_iter().map(JsReject::from).collect(),
-        flagged: (!flagged.is_empty()).then(|| flagged.into()),
-        resume: raw.resume.map(JsResume::from),
-        data_type: frame.map(|f| f.data_type.as_str().to_owned()),
-        log_bytes: log.map(|log| log.len() as u32),
-        seen: apply.wanted.map(|_| seen.into()),
     }
 }
 
@@ -526,8 +419,8 @@ pub fn parse_records(xml: Uint8Array, kind: RecordBytes, mut slot: Uint8Array) -
             Some(cut) => Raw { end: cut.end, read: cut.records, ..Raw::default() },
             None => return Err(Error::from_reason("these are not plain whole records")),
         };
-        let apply = Apply { rejects: RejectRules { raw_bytes_max: 0 }, rules: None, detecting: None, wanted: None };
-        Ok(parse_piece(worker, raw, Some(frame), contract, apply, slot))
+        let apply = Apply { contract, rejects: RejectRules { raw_bytes_max: 0 }, rules: None, detecting: None, wanted: None };
+        Ok(pull::parsed(worker, raw, Some(frame), &apply, slot).into())
     })
 }
 

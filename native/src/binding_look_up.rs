@@ -6,8 +6,9 @@ use napi::bindgen_prelude::{AsyncTask, Buffer};
 use napi::{Env, Error, Result, Task};
 use napi_derive::napi;
 
-use crate::binding::{Identity, JsReject, Shared, SourceOptions, guarded, identity_of, lock, shared_of, thrown};
+use crate::binding::{Identity, JsReject, SourceOptions, guarded, identity_of, lock, shared_of, thrown};
 use crate::look_up::{self, Answer, How};
+use crate::pull::Shared;
 use crate::wanted::Wanted;
 
 #[napi(object)]
@@ -43,7 +44,7 @@ impl Task for LookingUp {
         let to = if self.to.is_finite() { self.to as u64 } else { u64::MAX };
         guarded(|| {
             let shared: Shared = shared_of(options)?;
-            let how = How { contract: shared.contract, rules: shared.rules.as_ref(), rejects: shared.rejects };
+            let how = How { contract: shared.apply.contract, rules: shared.apply.rules.as_ref(), rejects: shared.apply.rejects };
             let answer = look_up::look_up(&mut lock(&shared.source), &wanted, &how, to)?;
             Ok((answer, identity_of(&shared.file)?))
         })

@@ -10,6 +10,7 @@
 //! judge                      what they say of a record of any shape (the definition)
 //! check                      the same of a record on the tape (the fast path)
 //! detect                     what became of a record since the index was written, and which records are left out
+//! pull                how much of a file a thread takes at once, through all of the above
 //! body, hash, packed         what leaves around and beside the bytes; flagged: what the rules have found
 //! wanted → look_up           single records by their ids, out of a stretch of a file
 //! members → keys, derived → copy     bodies to rows of PostgreSQL; strict refuses what is no JSON
@@ -36,6 +37,7 @@ pub mod emit;
 pub mod fault;
 pub mod fields;
 pub mod flagged;
+pub mod guard;
 pub mod gzip;
 pub mod hash;
 pub mod index;
@@ -53,6 +55,7 @@ pub mod normalise;
 pub mod packed;
 pub mod parse;
 pub mod plan;
+pub mod pull;
 pub mod rules;
 pub mod scan;
 pub mod sha256;
