@@ -1,6 +1,7 @@
 /** `CURRENT.json`: which generation of each data type's index is the last good one. One file for all, so that they move together. */
 import { z } from "zod";
 import { canonicalJson, checksumOf } from "../canonical.ts";
+import { DumpError } from "../errors.ts";
 import { CONTRACTS, type Contract, DATA_TYPES, type DataType } from "../model.ts";
 
 /** Name of the folder, in that of the state, that holds an index for every sink and contract. */
@@ -96,7 +97,7 @@ export function writePointer({ sink, contract, types }: Pointer): string {
   return `${JSON.stringify({ ...(body as object), checksum: checksumOf(body) }, null, 2)}\n`;
 }
 
-/** The pointer, or in a sentence why the text is none. */
+/** The pointer, or in a sentence why the text is none. Throws STATE_TOO_NEW for one of another release, which is no damage. */
 export function readPointer(text: string): Pointer | string {
   let json: unknown;
   try {
@@ -107,7 +108,8 @@ export function readPointer(text: string): Pointer | string {
   // What a newer one writes may have other members.
   const { data: version } = versioned.safeParse(json);
   if (version !== undefined && version.pointerVersion !== POINTER_VERSION) {
-    return `it has pointerVersion ${version.pointerVersion}, this deadwax knows ${POINTER_VERSION}: use the release that wrote it`;
+    const known = `pointerVersion ${version.pointerVersion}, and this deadwax knows ${POINTER_VERSION}`;
+    throw new DumpError("STATE_TOO_NEW", `the pointer of a record index has ${known}: use the release that wrote it`);
   }
   const parsed = stored.safeParse(json);
   if (!parsed.success) return "it is not what this deadwax writes";

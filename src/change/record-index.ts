@@ -25,14 +25,17 @@ export class RecordIndex implements IndexStore {
   readonly folder: string;
   /** No run has ended yet that looked for changes. */
   readonly isNew: boolean;
+  /** Put together from the files, so that of what is held back nothing is known. */
+  readonly isSalvaged: boolean;
   #pointer: Pointer;
   /** Numbers that ended runs have left of data types of which the pointer says nothing; they are not given again. */
   readonly #left: ReadonlyMap<DataType, number>;
   /** Files are worked on side by side, and each of them may want the pointer moved. */
   #moving: Promise<void> = Promise.resolve();
 
-  private constructor(folder: string, pointer: Pointer, isNew: boolean, left: ReadonlyMap<DataType, number>) {
+  private constructor(folder: string, pointer: Pointer, isNew: boolean, left: ReadonlyMap<DataType, number>, isSalvaged = false) {
     this.folder = folder;
+    this.isSalvaged = isSalvaged;
     this.#pointer = pointer;
     this.#left = left;
     this.isNew = isNew;
@@ -52,7 +55,7 @@ export class RecordIndex implements IndexStore {
       // With the pointer went the word that runs into another sink may have left in it.
       const doubted = (await readdir(join(stateRoot, INDEX_FOLDER))).length > 1 ? true : undefined;
       const types = Object.entries(await generationsIn(folder)).map(([dataType, generation]) => [dataType, { ...generation, doubted }]);
-      return new RecordIndex(folder, { ...key, types: Object.fromEntries(types) }, false, await endedNumbers(folder));
+      return new RecordIndex(folder, { ...key, types: Object.fromEntries(types) }, false, await endedNumbers(folder), true);
     }
   }
 

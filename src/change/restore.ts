@@ -16,8 +16,18 @@ import { settleLedger } from "./superseded.ts";
  */
 export type Belief = "whole" | "beside";
 
-/** Makes `given` the last good generation of a data type. What an unfinished run may have delivered is never forgotten, and its ledger goes. */
-export async function restore(index: RecordIndex, dataType: DataType, contract: Contract, given: Given, belief: Belief): Promise<Restored> {
+/**
+ * Makes `given` the last good generation of a data type. What an unfinished run may have delivered is not forgotten, unless the index is damaged
+ * that alone tells what its ledger means; the ledger goes. `before`: file of an older generation that held what `given` may lack; where the two differ, records equal nothing.
+ */
+export async function restore(
+  index: RecordIndex,
+  dataType: DataType,
+  contract: Contract,
+  given: Given,
+  belief: Belief,
+  before: string | null = null,
+): Promise<Restored> {
   await index.makeFolder();
   const hasLedger = (await stat(index.ledgerPath(dataType)).catch(() => null)) !== null;
   let known = index.generation(dataType);
@@ -25,6 +35,13 @@ export async function restore(index: RecordIndex, dataType: DataType, contract: 
   if (hasLedger && isSound) {
     isSound = await folds(index, dataType, contract);
     known = index.generation(dataType);
+  }
+  if (before !== null) {
+    using old = new OpenIndex(before);
+    const restored = await rebuild(index, dataType, contract, given, known?.doubted === true ? "all" : "beside", old);
+    if (hasLedger && !(await folds(index, dataType, contract))) await index.doubt(dataType);
+    await index.removeLedgers([dataType]);
+    return restored;
   }
   // Without what is known now nobody can tell what has been delivered since.
   if (belief === "whole" && !hasLedger) return { records: await take(index, dataType, given), doubted: 0 };

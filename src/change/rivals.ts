@@ -43,7 +43,8 @@ async function openRival(folder: string): Promise<RecordIndex | null> {
   try {
     return await RecordIndex.at(folder);
   } catch (error) {
-    if (error instanceof DumpError) return null;
+    // That of a newer release is no damage, after which it would be doubted anyway.
+    if (error instanceof DumpError && error.code !== "STATE_TOO_NEW") return null;
     throw error;
   }
 }

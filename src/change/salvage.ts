@@ -1,12 +1,17 @@
+import { randomUUID } from "node:crypto";
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { indexInfo } from "../../native/index.js";
 import { DumpError } from "../errors.ts";
 import { DATA_TYPES, type DataType } from "../model.ts";
+import { readHistory } from "./history.ts";
 import { OpenIndex } from "./ledger.ts";
 import { type Generation, NO_CHANGES } from "./pointer.ts";
 
+/** Of a file that does not tell. */
+export const UNKNOWN_HASH = 0;
+const NO_VERSION = "";
 const NAME = /^([a-z]+)\.(\d+)\.idx$/;
 /** Its header comes first, and is JSON. */
 const LEDGER_HEAD_BYTES = 4096;
@@ -25,15 +30,18 @@ interface IndexFile {
 }
 
 /**
- * The newest generation of each data type whose file can be opened, by what the files of a folder say of themselves. One of a run that has not
- * ended counts only where there is no other: what it has found is in its ledger, too.
+ * The newest generation of each data type, by what the files of a folder say of themselves. One of a run that has not ended counts only where
+ * there is no other: what it has found is in its ledger, too. One that cannot be opened is damaged, and not a reason to go back to the one before.
  */
 export async function generationsIn(folder: string): Promise<Partial<Record<DataType, Generation>>> {
   const found: Partial<Record<DataType, Generation>> = {};
   const files = await indexFiles(folder);
+  const history = await readHistory(folder).catch(() => []);
   const ranked = files.sort((a, b) => Number(b.isUnended) - Number(a.isUnended) || a.number - b.number);
   for (const { dataType, file, number, said } of ranked) {
-    if (said !== null) found[dataType] = { file, number, ...said, pending: 0, changes: NO_CHANGES };
+    const version = history.findLast((line) => line.dataType === dataType)?.version ?? NO_VERSION;
+    const unknown = { version, run: randomUUID(), rulesDigest: null, hashVersion: UNKNOWN_HASH, records: 0 };
+    found[dataType] = { file, number, ...(said ?? unknown), pending: 0, changes: NO_CHANGES };
   }
   return found;
 }

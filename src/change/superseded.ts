@@ -74,8 +74,8 @@ export async function settleLedger(index: IndexStore, of: LedgerSubject, onFolde
     return null;
   }
   await fold(index, of.dataType, ledger, run);
-  const found = rewound ? "all" : `the ${created + updated}`;
-  onFolded(`${of.dataType}: a run of version ${was.version} was never ended; ${found} records that it may have delivered are looked at anew`);
+  const found = rewound ? "all records" : created + updated > 0 ? `the ${created + updated} records` : "deletions";
+  onFolded(`${of.dataType}: a run of version ${was.version} was never ended; ${found} that it may have delivered are looked at anew`);
   return null;
 }
 

@@ -49,7 +49,7 @@ export async function runStateRepair(files: readonly string[], flags: IndexFlags
   write(types, { pointerFault, sink: subject.sink, contract: subject.contract }, config, context.stdout);
   const damaged = types.filter(({ what }) => what === "damaged");
   if (damaged.length === 0) return EXIT_CODES.done.exit;
-  const wanted = damaged.map(({ dataType, version }) => `${version} of ${dataType}`).join(", ");
+  const wanted = damaged.map(({ dataType, version }) => (version ? `${version} of ${dataType}` : dataType)).join(", ");
   throw new DumpError("INDEX_CORRUPT", `the record index is damaged; name the dumps of what the sink has (${wanted}) or --root, or give --from postgres://…`);
 }
 
@@ -62,7 +62,7 @@ async function dumps(config: Config, context: { stopping: AbortSignal; signal: A
   if (config.files.length === 0 && config.root === null) return null;
   const rules = config.dataQualityRules === null ? null : await readRulesFile(config.dataQualityRules);
   const { indexDumps } = await import("../discogs/rebuild.ts");
-  return { kind: "dumps", build: (indexRoot, versions) => indexDumps(config, rules, indexRoot, versions, context) };
+  return { kind: "dumps", force: config.force, build: (indexRoot, versions) => indexDumps(config, rules, indexRoot, versions, context) };
 }
 
 function databaseOf(url: string) {

@@ -127,6 +127,9 @@ export class VersionChanges implements Disposable, AsyncDisposable {
     this.#open.delete(dataType);
     if (this.dryRun) {
       if (this.#isDoubted(dataType)) this.#telemetry.warned(`${dataType}: all that is known is in doubt, so that a run would deliver everything once more`);
+      // Looking into its ledger would change it.
+      if (existsSync(this.index.ledgerPath(dataType)))
+        this.#telemetry.warned(`${dataType}: an earlier run was broken off; what it may have delivered a run looks at anew too, and this does not tell of it`);
       return await this.#begin(input, source, randomUUID(), null);
     }
     const isDoubted = this.#isDoubted(dataType);

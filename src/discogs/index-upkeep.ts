@@ -1,4 +1,5 @@
 /** What operators do with a record index between runs: copy it away, bring it back, make it anew. */
+import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { exportIndex, findBackup, generationsOf, named } from "../change/backups.ts";
@@ -6,7 +7,8 @@ import type { Generation } from "../change/pointer.ts";
 import type { Given } from "../change/rebuild.ts";
 import { type IndexKey, RecordIndex } from "../change/record-index.ts";
 import { restore, take } from "../change/restore.ts";
-import { faultOf } from "../change/soundness.ts";
+import { UNKNOWN_HASH } from "../change/salvage.ts";
+import { faultOf, wholeRecords } from "../change/soundness.ts";
 import { indexTable } from "../change/table-index.ts";
 import { DumpError } from "../errors.ts";
 import { DATA_TYPES, type DataType } from "../model.ts";
@@ -49,12 +51,15 @@ export async function exportOf({ root, ...key }: IndexSubject, place: string) {
 export async function importBackup({ root, dataTypes, ...key }: IndexSubject, place: string, isCurrent: boolean): Promise<{ from: string; types: Outcome[] }> {
   await using _lock = await lockRoot(root);
   const backup = await findBackup(place, key);
-  let isSalvaged = false;
-  const index = await RecordIndex.salvage(root, key, () => {
-    isSalvaged = true;
-  });
+  const index = await RecordIndex.salvage(root, key, () => {});
+  const { isSalvaged } = index;
   const types: Outcome[] = [];
-  for (const [dataType, generation] of generationsOf(backup).filter(([one]) => dataTypes.includes(one))) {
+  const wanted = generationsOf(backup).filter(([one]) => dataTypes.includes(one));
+  if (wanted.length === 0) {
+    const held = generationsOf(backup).map(([one]) => one);
+    throw new DumpError("CONFIG_INVALID", `${backup.folder}: the export has no ${dataTypes.join(", ")}; it has ${held.join(", ") || "nothing"}`);
+  }
+  for (const [dataType, generation] of wanted) {
     const given = { path: join(backup.folder, generation.file), generation };
     const known = index.generation(dataType);
     const of = { dataType, version: generation.version, fault: null };
@@ -102,7 +107,7 @@ async function fromTables(index: RecordIndex, key: IndexKey, dataTypes: readonly
 export type Source =
   | { readonly kind: "tables"; readonly database: PostgresConfig }
   /** Makes, in a state folder of its own, an index of a version that the sink has. */
-  | { readonly kind: "dumps"; readonly build: (indexRoot: string, versions: ReadonlyMap<DataType, string | null>) => Promise<void> };
+  | { readonly kind: "dumps"; readonly force: boolean; readonly build: (indexRoot: string, versions: ReadonlyMap<DataType, string | null>) => Promise<void> };
 
 /** Reads every block of an index, and makes those data types anew that are damaged; `onFault` hears at once what is wrong. */
 export async function repairIndex(
@@ -123,9 +128,12 @@ export async function repairIndex(
     if (outcome !== null) found.set(dataType, outcome);
     if (outcome !== null && outcome.fault !== null) onFault(`${dataType}: ${outcome.fault}`);
   }
+  if (found.size === 0)
+    throw new DumpError("CONFIG_INVALID", `${index.folder}: nothing is known of ${dataTypes.join(", ")}, so that there is nothing to repair`);
   const damaged = [...found.values()].filter(({ what }) => what === "damaged");
   if (damaged.length > 0 && source !== null) {
-    const made = source.kind === "tables" ? await fromTables(index, key, typesOf(damaged), source.database) : await fromDumps(index, key, damaged, source);
+    const made =
+      source.kind === "tables" ? await fromTables(index, key, typesOf(damaged), source.database) : await fromDumps(index, key, damaged, source, onFault);
     for (const outcome of made) found.set(outcome.dataType, { ...outcome, fault: found.get(outcome.dataType)?.fault ?? null });
   } else if (pointerFault !== null) await index.commit({});
   return { pointerFault, types: [...found.values()] };
@@ -144,7 +152,13 @@ function doubtedOf({ doubted, records }: Generation): number {
   return doubted === true ? records : 0;
 }
 
-async function fromDumps(index: RecordIndex, key: IndexKey, damaged: readonly Outcome[], { build }: Extract<Source, { kind: "dumps" }>): Promise<Outcome[]> {
+async function fromDumps(
+  index: RecordIndex,
+  key: IndexKey,
+  damaged: readonly Outcome[],
+  { build, force }: Extract<Source, { kind: "dumps" }>,
+  onFault: (fault: string) => void,
+): Promise<Outcome[]> {
   const scratch = join(index.folder, SCRATCH_NAME);
   await rm(scratch, { recursive: true, force: true });
   try {
@@ -154,14 +168,39 @@ async function fromDumps(index: RecordIndex, key: IndexKey, damaged: readonly Ou
     for (const dataType of typesOf(damaged)) {
       const generation = made.generation(dataType);
       if (generation === null) continue;
+      if (existsSync(index.ledgerPath(dataType))) {
+        const lost =
+          "has left a ledger that only the damaged index could tell of: what that run had created or updated and the next dump lacks stays downstream until a run in normal mode";
+        onFault(`${dataType}: a run that was never ended ${lost}`);
+      }
       // What was delivered beside it since is not in the dumps.
       const given: Given = { path: made.pathOf(generation), generation: { ...generation, doubted: index.generation(dataType)?.doubted } };
-      const restored = await restore(index, dataType, key.contract, given, "whole");
+      const restored = await restore(index, dataType, key.contract, given, "whole", await heldBack(index, dataType, force));
       outcomes.push({ dataType, what: "rebuilt", version: generation.version, ...restored, fault: null });
     }
     return outcomes;
   } finally {
     await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The file of the generation before, where deletions were held back behind it: what is held back is in no dump. Null where nothing was, or,
+ * by force, where nothing tells.
+ */
+async function heldBack(index: RecordIndex, dataType: DataType, force: boolean): Promise<string | null> {
+  const known = index.generation(dataType);
+  // Of a generation that could not be opened nothing is known.
+  if (known === null || (known.pending === 0 && known.hashVersion !== UNKNOWN_HASH && !index.isSalvaged)) return null;
+  const before = index.pathOf({ file: `${dataType}.${known.number - 1}.idx` });
+  try {
+    await wholeRecords(before);
+    return before;
+  } catch (error) {
+    if (!(error instanceof DumpError)) throw error;
+    if (force || known.number === 1 || known.pending === 0) return null;
+    const advice = "bring an export back with deadwax state import, or with --force let those records stay downstream";
+    throw new DumpError("INDEX_CORRUPT", `${dataType}: ${known.pending} deletions are held back, which no dump tells of; ${advice}`);
   }
 }
 

