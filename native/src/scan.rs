@@ -268,6 +268,8 @@ pub struct Walk {
     deeper_roots: usize,
     containers: usize,
     inside: Option<Inside>,
+    /// Name of the start tag that is being passed over. It is open only once it has come to its end.
+    passed: Vec<u8>,
     pub fault: Option<(Kind, usize)>,
 }
 
@@ -298,6 +300,7 @@ impl Walk {
             deeper_roots: 0,
             containers: 0,
             inside: None,
+            passed: Vec::new(),
             fault: None,
         }
     }
@@ -413,7 +416,7 @@ impl Walk {
             [b'<', b'/', ..] => (Inside::Tag { quote: 0, start: false }, 1),
             _ => {
                 let name = tail[1..].iter().take(SWALLOWED_NAME_BYTES).take_while(|&&b| !is_space(b)).count();
-                self.push(frame, &tail[1..1 + name], self.at);
+                self.passed = tail[1..1 + name].to_vec();
                 (Inside::Tag { quote: 0, start: true }, 1)
             }
         };
@@ -442,12 +445,9 @@ impl Walk {
                     self.at = i + 1;
                     self.inside = None;
                     // The name of a swallowed end tag is longer than any that is open.
-                    if start && i > 0 && buf[i - 1] == b'/' {
-                        if self.deeper > 0 {
-                            self.deeper -= 1;
-                        } else {
-                            self.pop_to(frame, self.begins.len() - 1);
-                        }
+                    if start && !(i > 0 && buf[i - 1] == b'/') {
+                        let name = std::mem::take(&mut self.passed);
+                        self.push(frame, &name, i);
                     }
                     return Ok(self.begins.is_empty().then_some(i + 1));
                 }

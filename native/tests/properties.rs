@@ -10,6 +10,7 @@ use support::documents;
 use support::gzips;
 use support::random::{Rng, cases, for_all};
 use support::run::TempFile;
+use support::targets;
 
 const CASES: usize = 300;
 /// Limits that small documents exceed.
@@ -72,4 +73,11 @@ fn resuming_gives_the_rest() {
     });
     eprintln!("resumed from {} marks", marks.get());
     assert!(marks.get() > 0, "there were marks to resume from");
+}
+
+/// Found by fuzzing: in small pieces the tag was taken for open, though it breaks off where a record begins.
+#[test]
+fn a_long_tag_that_breaks_off_opens_nothing() {
+    let found = b"f\xc9R\x18-\xc9\xa5:<labels>\n<label>label><id>2</id><sublabels>\n<label id=\"50\n<label id=\"ls><pareabel><id>340711</id></label>\r\n<label></label>t; R</label>s\r\n</labels>";
+    targets::limits(found).expect("the same in pieces");
 }
