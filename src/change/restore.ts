@@ -18,7 +18,8 @@ export type Belief = "whole" | "beside";
 
 /**
  * Makes `given` the last good generation of a data type. What an unfinished run may have delivered is not forgotten, unless the index is damaged
- * that alone tells what its ledger means; the ledger goes. `before`: file of an older generation that held what `given` may lack; where the two differ, records equal nothing.
+ * that alone tells what its ledger means; the ledger goes. `before`: file of an older generation that held what `given` may lack; where the two
+ * differ, records equal nothing.
  */
 export async function restore(
   index: RecordIndex,
