@@ -67,6 +67,8 @@ export async function importBackup({ root, dataTypes, ...key }: IndexSubject, pl
     if (known?.run === generation.run) {
       const isSound = (await faultOf(index.pathOf(known), known)) === null;
       if (!isSound) await take(index, dataType, { ...given, generation: { ...generation, doubted: known.doubted } });
+      // What is held back the file does not say, but the export's pointer does.
+      else if (isSalvaged) await index.commit({ [dataType]: { ...known, pending: generation.pending, changes: generation.changes } });
       types.push({ ...of, what: isSound && !isSalvaged ? "same" : "restored", records: generation.records, doubted: doubtedOf(known) });
       continue;
     }

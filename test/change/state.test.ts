@@ -292,6 +292,34 @@ describe("a damaged index", () => {
     await expectEnd("held", C, before);
   });
 
+  test("with deletions held back that nothing tells of any more is not made anew, unless by force", async () => {
+    await runAndExpect(scene, "held-lost", { version: A, flags: FLAGS }, new Map());
+    await scene.run("held-lost", { version: B, flags: { chunk: "16KiB" } });
+    const file = await indexFile("held-lost", "labels");
+    for (const one of [file, file.replace(".2.idx", ".1.idx")]) await damage(one, 500);
+    const files = scene.types.map((type) => dumpPath(scene.place(), type, B));
+    const refused = await state("held-lost", ["repair", ...files]);
+    expect([refused.code, JSON.parse(lastLine(refused)).error]).toEqual([
+      6,
+      { code: "INDEX_CORRUPT", message: expect.stringContaining("6 deletions are held back, which no dump tells of") },
+    ]);
+    expect((await done("held-lost", ["repair", ...files, "--force"])).types.labels).toMatchObject({ what: "rebuilt", records: 299 });
+  });
+
+  test("of which the pointer is lost keeps the deletions that an import says are held back", async () => {
+    const before = new Map<DataType, Records>();
+    await runAndExpect(scene, "held-import", { version: A, flags: FLAGS }, before);
+    await scene.run("held-import", { version: B, flags: { chunk: "16KiB" } });
+    for (const type of scene.types) before.set(type, replay(before.get(type) ?? new Map(), await scene.stream("held-import", type, B)));
+    const exports = join(scene.place("held-import"), "exports");
+    await done("held-import", ["export", exports]);
+    await rm(await pointerOf("held-import"));
+    await done("held-import", ["import", exports]);
+    const { types } = JSON.parse(await readFile(await pointerOf("held-import"), "utf8"));
+    expect(types.labels).toMatchObject({ version: B, pending: 6 });
+    await expectEnd("held-import", B, before);
+  });
+
   test("tells what it forgets of a run that was never ended, and delivers everything again", async () => {
     const before = new Map<DataType, Records>();
     await runAndExpect(scene, "killed", { version: A, flags: FLAGS }, before);
