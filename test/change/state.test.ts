@@ -1,102 +1,34 @@
-import { cp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { writePointer } from "../../src/change/pointer.ts";
 import type { DataType } from "../../src/model.ts";
 import { Database } from "../services/database.ts";
 import { deadwax, lastLine } from "../system/support/deadwax.ts";
-import { dumpPath } from "../system/support/dumps.ts";
-import { filesIn } from "../system/support/output.ts";
 import { seeded } from "../system/support/random.ts";
-import { expectSame, runAndExpect } from "./expect-changes.ts";
-import { expectedChanges, idOf, lastOf, type Records, replay } from "./oracle.ts";
-import { A, B, C, Scene } from "./scene.ts";
-
-const D = "20261101";
-const FLAGS = { chunk: "16KiB", allowDeletes: true };
+import { runAndExpect } from "./expect-changes.ts";
+import {
+  changedBetween,
+  D,
+  damage,
+  done,
+  expectEnd,
+  FLAGS,
+  indexFile,
+  killedAtGeneration,
+  lastIn,
+  makeMonths,
+  pointerOf,
+  scene,
+  state,
+} from "./index-keeping.ts";
+import { expectedChanges, lastOf, type Records } from "./oracle.ts";
+import { A, B, C } from "./scene.ts";
 
 const random = seeded("state");
-let scene: Scene;
-
 beforeAll(async () => {
-  scene = await Scene.create({ labels: 300, releases: 150 }, random.seed);
-  const { seed } = random;
-  await cp(scene.place(), scene.place("first"), { recursive: true });
-  await scene.next(B, "created=5,updated=5%,deleted=6", { seed });
-  await scene.next(C, "created=5,updated=5%,deleted=6", { seed });
-  // What B and C have changed is as it was in A, and what they have created is gone.
-  await scene.next(D, "created=3,updated=2%,deleted=3", { seed, from: scene.place("first"), out: scene.place("reverted") });
+  await makeMonths(random.seed);
 });
 afterAll(() => scene[Symbol.asyncDispose]());
-
-/** A state command on the index of a place's sink. */
-async function state(name: string, args: readonly string[]) {
-  const of = ["--state", join(scene.place(name), "state"), "--sink", `file:${join(scene.place(name), "out")}`, "--output", "json"];
-  const ended = await deadwax(["state", ...args, ...of]);
-  return { ...ended, json: ended.stdout.length === 0 ? null : JSON.parse(ended.stdout.toString()) };
-}
-
-async function done(name: string, args: readonly string[]) {
-  const ended = await state(name, args);
-  expect([ended.code, ended.stderr.split("\n").filter((line) => line.includes("error"))]).toEqual([0, []]);
-  return ended.json;
-}
-
-/** Runs a version into a sink that holds `now`, and holds what becomes of it against a full extraction. */
-async function expectEnd(name: string, version: string, now: ReadonlyMap<DataType, Records>, from = scene.place()): Promise<Record<string, number>> {
-  await scene.run(name, { version, flags: FLAGS, from });
-  const sent: Record<string, number> = {};
-  for (const type of scene.types) {
-    const stream = await scene.stream(name, type, version);
-    expectSame(`${type} ${version}`, replay(now.get(type) ?? new Map(), stream), (await scene.full(type, version, { from })).last);
-    sent[type] = new Set(stream.records.map(idOf)).size;
-  }
-  return sent;
-}
-
-async function lastIn(version: string): Promise<Map<DataType, Records>> {
-  return new Map(await Promise.all(scene.types.map(async (type) => [type, (await scene.full(type, version)).last] as const)));
-}
-
-async function changedBetween(one: string, other: string, from = scene.place()): Promise<Record<string, number>> {
-  const changes = scene.types.map(async (type) => {
-    const { created, updated } = expectedChanges((await scene.full(type, one)).last, (await scene.full(type, other, { from })).last);
-    return [type, created.length + updated.length];
-  });
-  return Object.fromEntries(await Promise.all(changes));
-}
-
-/** The file of the last good generation. */
-async function indexFile(name: string, type: DataType): Promise<string> {
-  const pointer = await pointerOf(name);
-  const { types } = JSON.parse(await readFile(pointer, "utf8"));
-  return join(pointer, "..", types[type].file);
-}
-
-async function pointerOf(name: string): Promise<string> {
-  const place = scene.place(`${name}/state`);
-  return join(place, (await filesIn(place)).find((file) => file.endsWith("CURRENT.json")) ?? "");
-}
-
-async function losePointer(name: string, how: string): Promise<void> {
-  if (how === "damaged") await writeFile(await pointerOf(name), "{");
-  else await rm(await pointerOf(name));
-}
-
-/** Delivers a version by a process that is killed before its generations become the last good ones. */
-async function killedAtGeneration(name: string, version: string): Promise<void> {
-  const place = ["--sink", `file:${join(scene.place(name), "out")}`, "--state", join(scene.place(name), "state")];
-  const files = scene.types.map((type) => dumpPath(scene.place(), type, version));
-  const options = { node: ["--conditions=deadwax-faults"], env: { FAULT_PLAN: `generation-written kill ${scene.types.length}` } };
-  const ended = await deadwax(["extract", ...files, ...place, "--mode", "incremental", "--allow-deletes"], options);
-  expect(ended.signal, ended.stderr).toBe("SIGKILL");
-}
-
-async function damage(path: string, at: number): Promise<void> {
-  await using file = await open(path, "r+");
-  const { buffer } = await file.read(Buffer.alloc(1), 0, 1, at);
-  await file.write(Buffer.from([(buffer[0] ?? 0) ^ 0x55]), 0, 1, at);
-}
 
 describe("an export", () => {
   test("that is brought back after two runs: nothing is lost, whatever comes next", async () => {
@@ -198,181 +130,6 @@ describe("an export", () => {
     for (const type of scene.types) before.set(type, new Map([...(before.get(type) ?? []), ...lastOf(await scene.lines("unended", `${C}/${type}.ndjson`))]));
     await done("unended", ["import", exports]);
     await expectEnd("unended", D, before, scene.place("reverted"));
-  });
-});
-
-describe("a damaged index", () => {
-  test("is told, and made anew from the dumps of the version that the sink has, without delivering anything", async () => {
-    const before = new Map<DataType, Records>();
-    await runAndExpect(scene, "repaired", { version: B, flags: FLAGS }, before);
-    expect((await done("repaired", ["repair"])).types).toMatchObject({ labels: { what: "sound" }, releases: { what: "sound" } });
-    await damage(await indexFile("repaired", "labels"), 500);
-    const told = await state("repaired", ["repair"]);
-    expect([told.code, told.json.types]).toEqual([
-      6,
-      { labels: expect.objectContaining({ what: "damaged", version: B }), releases: expect.objectContaining({ what: "sound" }) },
-    ]);
-    const files = (version: string) => scene.types.map((type) => dumpPath(scene.place(), type, version));
-    const wrong = await state("repaired", ["repair", ...files(C)]);
-    expect([wrong.code, JSON.parse(lastLine(wrong)).error.message]).toEqual([2, expect.stringContaining(`the sink has ${B} of labels, not ${C}`)]);
-    const out = await scene.hashes("repaired/out");
-    expect((await done("repaired", ["repair", ...files(B)])).types).toMatchObject({ labels: { what: "rebuilt", records: 299 }, releases: { what: "sound" } });
-    expect(await scene.hashes("repaired/out")).toEqual(out);
-    expect((await filesIn(scene.place("repaired/state"))).filter((file) => /tmp|rebuild|ledger/.test(file))).toEqual([]);
-    await runAndExpect(scene, "repaired", { version: C, flags: FLAGS }, before);
-  });
-
-  test.each([
-    ["damaged", "it is not JSON"],
-    ["not there", "is not there"],
-  ])("of which the pointer is %s is put together from its files", async (what, fault) => {
-    const name = `pointer-${what}`;
-    const before = new Map<DataType, Records>();
-    for (const version of [A, B]) await runAndExpect(scene, name, { version, flags: FLAGS }, before);
-    await losePointer(name, what);
-    for (const flags of [FLAGS, { mode: "normal" }]) {
-      await expect(scene.run(name, { version: C, flags })).rejects.toMatchObject({
-        code: "INDEX_CORRUPT",
-        message: expect.stringContaining("deadwax state repair"),
-      });
-    }
-    expect(await done(name, ["repair"])).toMatchObject({ pointerFault: expect.stringContaining(fault), types: { labels: { what: "sound", version: B } } });
-    await runAndExpect(scene, name, { version: C, flags: FLAGS }, before);
-  });
-
-  test.each(["damaged", "not there"])("of which the pointer is %s is mended by an import of the very same", async (what) => {
-    const name = `imported-${what}`;
-    const before = new Map<DataType, Records>();
-    await runAndExpect(scene, name, { version: A, flags: FLAGS }, before);
-    const exports = join(scene.place(name), "exports");
-    await done(name, ["export", exports]);
-    await losePointer(name, what);
-    const { types } = await done(name, ["import", exports]);
-    expect(types).toMatchObject({ labels: { what: "restored", records: 300, doubted: 0 }, releases: { what: "restored", doubted: 0 } });
-    await runAndExpect(scene, name, { version: B, flags: FLAGS }, before);
-  });
-
-  test.each(["damaged", "not there"])("of which the pointer is %s is not put together from what a run left that never ended", async (what) => {
-    const name = `unended-${what}`;
-    const before = new Map<DataType, Records>();
-    await runAndExpect(scene, name, { version: A, flags: FLAGS }, before);
-    await killedAtGeneration(name, B);
-    expect((await filesIn(scene.place(name))).filter((file) => file.endsWith(".2.idx"))).not.toEqual([]);
-    await losePointer(name, what);
-    expect(await done(name, ["repair"])).toMatchObject({ types: { labels: { version: A }, releases: { version: A } } });
-    await runAndExpect(scene, name, { version: B, flags: FLAGS }, before);
-  });
-
-  test("of which the pointer is lost too is not taken for the generation before", async () => {
-    const before = new Map<DataType, Records>();
-    for (const version of [A, B]) await runAndExpect(scene, "both-lost", { version, flags: FLAGS }, before);
-    const [file, pointer] = [await indexFile("both-lost", "labels"), await pointerOf("both-lost")];
-    await writeFile(file, "");
-    await rm(pointer);
-    for (let look = 0; look < 2; look += 1) {
-      const told = await state("both-lost", ["repair"]);
-      expect([told.code, told.json.types]).toMatchObject([6, { labels: { what: "damaged", version: B }, releases: { what: "sound", version: B } }]);
-      await expect(scene.run("both-lost", { version: C, flags: FLAGS })).rejects.toMatchObject({ code: "INDEX_CORRUPT" });
-    }
-    const files = scene.types.map((type) => dumpPath(scene.place(), type, B));
-    expect((await done("both-lost", ["repair", ...files])).types).toMatchObject({ labels: { what: "rebuilt" }, releases: { what: "sound" } });
-    await expectEnd("both-lost", C, before);
-  });
-
-  test("forgets no deletions that are held back, which no dump has", async () => {
-    const before = new Map<DataType, Records>();
-    await runAndExpect(scene, "held", { version: A, flags: FLAGS }, before);
-    const { reports } = await scene.run("held", { version: B, flags: { chunk: "16KiB" } });
-    expect(reports.labels).toMatchObject({ deleted: 0, pending: 6 });
-    for (const type of scene.types) before.set(type, replay(before.get(type) ?? new Map(), await scene.stream("held", type, B)));
-    await damage(await indexFile("held", "labels"), 500);
-    const files = scene.types.map((type) => dumpPath(scene.place(), type, B));
-    const { types } = await done("held", ["repair", ...files]);
-    expect(types.labels.doubted).toBeGreaterThanOrEqual(6);
-    await expectEnd("held", C, before);
-  });
-
-  test("with deletions held back that nothing tells of any more is not made anew, unless by force", async () => {
-    await runAndExpect(scene, "held-lost", { version: A, flags: FLAGS }, new Map());
-    await scene.run("held-lost", { version: B, flags: { chunk: "16KiB" } });
-    const file = await indexFile("held-lost", "labels");
-    for (const one of [file, file.replace(".2.idx", ".1.idx")]) await damage(one, 500);
-    const files = scene.types.map((type) => dumpPath(scene.place(), type, B));
-    const refused = await state("held-lost", ["repair", ...files]);
-    expect([refused.code, JSON.parse(lastLine(refused)).error]).toEqual([
-      6,
-      { code: "INDEX_CORRUPT", message: expect.stringContaining("6 deletions are held back, which no dump tells of") },
-    ]);
-    expect((await done("held-lost", ["repair", ...files, "--force"])).types.labels).toMatchObject({ what: "rebuilt", records: 299 });
-  });
-
-  test("of which the pointer is lost keeps the deletions that an import says are held back", async () => {
-    const before = new Map<DataType, Records>();
-    await runAndExpect(scene, "held-import", { version: A, flags: FLAGS }, before);
-    await scene.run("held-import", { version: B, flags: { chunk: "16KiB" } });
-    for (const type of scene.types) before.set(type, replay(before.get(type) ?? new Map(), await scene.stream("held-import", type, B)));
-    const exports = join(scene.place("held-import"), "exports");
-    await done("held-import", ["export", exports]);
-    await rm(await pointerOf("held-import"));
-    await done("held-import", ["import", exports]);
-    const { types } = JSON.parse(await readFile(await pointerOf("held-import"), "utf8"));
-    expect(types.labels).toMatchObject({ version: B, pending: 6 });
-    await expectEnd("held-import", B, before);
-  });
-
-  test("tells what it forgets of a run that was never ended, and delivers everything again", async () => {
-    const before = new Map<DataType, Records>();
-    await runAndExpect(scene, "killed", { version: A, flags: FLAGS }, before);
-    await killedAtGeneration("killed", B);
-    for (const type of scene.types) before.set(type, replay(before.get(type) ?? new Map(), await scene.stream("killed", type, B)));
-    await damage(await indexFile("killed", "labels"), 500);
-    const { stderr, json } = await state("killed", ["repair", ...scene.types.map((type) => dumpPath(scene.place(), type, A))]);
-    expect(stderr).toContain("has left a ledger that only the damaged index could tell of");
-    expect(json.types).toMatchObject({ labels: { what: "rebuilt", records: 300, doubted: 300 }, releases: { what: "sound" } });
-    await scene.run("killed", { version: D, flags: FLAGS, from: scene.place("reverted") });
-    for (const type of scene.types) {
-      const now = replay(before.get(type) ?? new Map(), await scene.stream("killed", type, D));
-      const { last } = await scene.full(type, D, { from: scene.place("reverted") });
-      expect([...last].filter(([id, body]) => now.get(id) !== body)).toEqual([]);
-      if (type !== "labels") expectSame(type, now, last);
-    }
-  });
-
-  test("of a newer release is left alone", async () => {
-    await runAndExpect(scene, "newer", { version: A, flags: FLAGS }, new Map());
-    const exports = join(scene.place("newer"), "exports");
-    await done("newer", ["export", exports]);
-    const pointer = await pointerOf("newer");
-    const text = (await readFile(pointer, "utf8")).replace('"pointerVersion": 1', '"pointerVersion": 2');
-    await writeFile(pointer, text);
-    for (const args of [["repair"], ["import", exports]]) {
-      const refused = await state("newer", args);
-      expect([refused.code, JSON.parse(lastLine(refused)).error.code]).toEqual([6, "STATE_TOO_NEW"]);
-    }
-    await expect(scene.run("newer", { version: B, flags: FLAGS })).rejects.toMatchObject({ code: "STATE_TOO_NEW" });
-    expect(await readFile(pointer, "utf8")).toBe(text);
-  });
-
-  test("of which the pointer was never there, since the first run was killed, is none", async () => {
-    const before = new Map<DataType, Records>();
-    for (let kill = 0; kill < 2; kill += 1) await killedAtGeneration("first-killed", A);
-    const left = (await filesIn(scene.place("first-killed"))).filter((file) => file.endsWith(".idx"));
-    expect(left.length).toBeGreaterThan(0);
-    await runAndExpect(scene, "first-killed", { version: A, flags: FLAGS }, before);
-    await runAndExpect(scene, "first-killed", { version: B, flags: FLAGS }, before);
-  });
-
-  test("numbers no generation like one that was left behind", async () => {
-    const before = new Map<DataType, Records>();
-    for (const version of [A, B, C]) await runAndExpect(scene, "numbers", { version, flags: FLAGS }, before);
-    const pointer = await pointerOf("numbers");
-    const { checksum: _, ...body } = JSON.parse(await readFile(pointer, "utf8"));
-    const { labels, ...types } = body.types;
-    expect(labels.file).toBe("labels.3.idx");
-    await writeFile(pointer, writePointer({ ...body, types }));
-    await scene.run("numbers", { version: D, flags: FLAGS, from: scene.place("reverted") });
-    expect(await indexFile("numbers", "labels")).toMatch(/labels\.4\.idx$/);
-    expect((await filesIn(scene.place("numbers"))).filter((file) => /labels\.\d+\.idx$/.test(file))).toEqual([expect.stringMatching(/labels\.4\.idx$/)]);
   });
 });
 
